@@ -298,7 +298,7 @@ NOT_FINITE = [
         """
         loss = (model(x) - y).pow(2).mean()
         """,
-        ("non-finite-forward", "non-finite-gradient", "non-finite-step"),
+        ("growing-learning-rate",),
         "any",
         setup="""
         model = nn.Sequential(OrderedDict(body=nn.Linear(6, 12), head=nn.Linear(12, 1)))
@@ -307,6 +307,21 @@ NOT_FINITE = [
         """,
         after="scheduler.step()",
         steps=120,
+    ),
+    Fault(
+        "a step of ten times the learning rate",
+        """
+        loss = (model(x) - y).pow(2).mean()
+        """,
+        ("growing-learning-rate",),
+        "any",
+        setup="""
+        model = nn.Sequential(OrderedDict(body=nn.Linear(6, 12), head=nn.Linear(12, 1)))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.02)
+        scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 30, gamma=10)
+        """,
+        after="scheduler.step()",
+        steps=80,
     ),
     Fault(
         "learning rate too high",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint, create_selective_checkpoint_contexts
 
 import inspector
+from inspector.styles.inner_groups import inner_texts
 
 
 class _Block(nn.Module):
@@ -74,10 +76,99 @@ def test_gradients_runs_and_random_numbers_are_those_without_the_inspector(kind:
     functions = [row for _, row in recording.calls[-1].graph.functions()]
     assert all("made_in" not in row for row in functions), "a Node of the second forward"
     inside = [row for row in functions if isinstance(row["module"], str) and row["module"].startswith("blocks.")]
+    nested = [row["nested"] for row in functions if "nested" in row]
     if kind == "reentrant":  # its forward ran without a graph
+        assert [_leaves(part) for part in nested] == [
+            {f"blocks.{number}.{name}.{kind}" for name in ("wide", "narrow") for kind in ("weight", "bias")}
+            for number in (1, 0)
+        ]
         assert [row["name"] for row in functions].count("CheckpointFunctionBackward") == 2 and not inside
         return
+    assert not nested
     passes = {passed for row in inside for passed in row.get("passes", [])}
     assert passes == {0, 1}, "the second forward is no pass of a module; 0 is the ModuleList"
     states = {saved["before"] for row in inside for saved in row["saved"]} - {"empty"}
     assert states <= {"packed", "unknown"}, "reading a packed tensor would run the forward again"
+
+
+def _leaves(part: Any) -> set[str]:
+    return {leaf for operation in part["operations"] if (leaf := operation.get("leaf"))}
+
+
+class _Outer(nn.Module):
+    """A checkpoint in a checkpoint, with a layer that is used twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.outer = nn.Linear(3, 3), nn.Linear(3, 3)
+        self.made: list[weakref.ref[torch.Tensor]] = []
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor | None = None) -> torch.Tensor:
+        y = x if y is None else y
+        h = torch.tanh(self.outer(x)) * y
+        self.made.append(weakref.ref(h))
+        deep: torch.Tensor = checkpoint(self.inner, h, use_reentrant=True)
+        return torch.sin(self.inner(deep))
+
+
+@pytest.mark.parametrize("mode", ["full", "light"])
+def test_the_graph_of_a_reentrant_checkpoint_is_seen_as_it_runs(mode: Any) -> None:
+    """What arrives at the leaves inside are their grads, as without the recording, and nothing stays alive."""
+
+    def train(record: bool) -> Any:
+        torch.manual_seed(1)
+        net = _Outer()
+        start, second = torch.randn(4, 3, requires_grad=True), torch.randn(4, 3, requires_grad=True)
+        with inspector.record(net, mode=mode) if record else torch.enable_grad() as run:
+            checkpoint(net, start, second, use_reentrant=True).sum().backward()
+        assert all(reference() is None for reference in net.made)
+        return run, {"start": start.grad, "second": second.grad} | {
+            name: parameter.grad for name, parameter in net.named_parameters()
+        }
+
+    run, grads = train(True)
+    _, plain = train(False)
+    assert all(torch.equal(grads[name], plain[name]) for name in grads)
+    (row,) = (row for _, row in run.calls[0].graph.functions() if "nested" in row)
+    part = row["nested"]
+    names = [operation["name"] for operation in part["operations"]]
+    assert names.count("CheckpointFunctionBackward") == 1 and names.count("AddmmBackward0") == 3
+    assert _leaves(part) == {"inner.weight", "inner.bias", "outer.weight", "outer.bias"}
+    inner = names.index("CheckpointFunctionBackward")
+    assert names[inner + 1] == "AddmmBackward0" and part["operations"][inner + 1]["inputs"] == [inner]
+    modules = {operation["module"] for operation in part["operations"] if "leaf" not in operation}
+    assert modules == {"", "inner", "outer"}
+    for slot, name in enumerate(("start", "second")):
+        arrived = part["operations"][part["returns"][slot]]["gradient"]
+        assert arrived["norm"] == pytest.approx(plain[name].norm().item())
+    (arrived,) = (item["gradient"] for item in part["operations"] if item.get("leaf") == "outer.weight")
+    assert torch.equal(torch.tensor(arrived), plain["outer.weight"])
+    tanh = names.index("TanhBackward0")
+    assert names[part["operations"][tanh]["inputs"][0]] == "MulBackward0"
+    assert any(names[at] == "AccumulateGrad" for at in part["operations"][names.index("MulBackward0")]["inputs"])
+
+
+def test_a_function_that_calls_the_engine_in_its_backward() -> None:
+    """Its graph is seen; where the gradients go is its own affair."""
+
+    class Twice(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+            ctx.save_for_backward(x)
+            return 2 * x
+
+        @staticmethod
+        def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+            (x,) = ctx.saved_tensors
+            with torch.enable_grad():
+                again = x.detach().requires_grad_()
+                (found,) = torch.autograd.grad(2 * again, again, gradient)
+            return found
+
+    x = torch.ones(2, requires_grad=True)
+    with inspector.record() as run:
+        Twice.apply(x).sum().backward()
+    assert x.grad is not None and x.grad.tolist() == [2, 2]
+    (row,) = (row for _, row in run.calls[0].graph.functions() if "nested" in row)
+    assert [operation["name"] for operation in row["nested"]["operations"]] == ["MulBackward0"]
+    assert "returns" not in row["nested"] and inner_texts(row) == ["1 Node inside"]

@@ -35,11 +35,13 @@ from inspector.layout.problem import CLOSE, TIGHT
 from inspector.options import FigureOptions
 from inspector.styles import STYLES, Plan
 from inspector.styles.circuit_rows import cut_into_rows
+from inspector.styles.composed_gates import composed
 from inspector.styles.gates import gate_of, group_gate
 from inspector.styles.line_groups import line_groups
 from inspector.styles.loop_passes import loop_passes
 from inspector.styles.loss_group import loss_group
-from inspector.styles.operands import operands_of
+from inspector.styles.operands import Operand, operands_of
+from inspector.styles.operation_names import sign_lines, spoken_name
 from inspector.styles.plan import CircuitPlan, NumberGrid, TextTable
 from inspector.typography import format_number
 
@@ -375,6 +377,148 @@ def least_squares() -> torch.Tensor:
     S = torch.diag(torch.tensor([1.0, 2.0, 2.0, 1.0]))
     r = A @ w - y
     return r @ S @ r / 2
+
+
+@cache
+def attention_head() -> Graph:
+    with inspector.record() as recording:
+        X = torch.tensor([[1.0, 0.0], [0.5, -1.0]])
+        Wq, Wk = leaf([[0.2, 0.5], [-0.3, 0.8]]), leaf([[0.6, -0.1], [0.4, 0.3]])
+        Wv = leaf([[1.0, 0.2], [-0.5, 0.7]])
+        Q, K, V = X @ Wq, X @ Wk, X @ Wv
+        A = torch.softmax(Q @ K.T / 2**0.5, dim=-1)
+        Y = A @ V
+        loss = (Y**2).sum()
+        loss.backward()
+    graph: Graph = recording.calls[0].graph
+    return graph
+
+
+def test_an_attention_head_shows_all_its_matrices_and_gradients_as_grids() -> None:
+    graph = attention_head()
+    (panel,) = draw(graph, FigureOptions(style="circuit", canvas="16:9")).panels["after"].panels
+    plan = FramePlans(FigureOptions(style="circuit"), density=STYLES["circuit"].denser[3]).plan(graph, "after")
+    assert isinstance(plan, CircuitPlan)
+    grids = [words for box in plan.boxes for words in box.texts if isinstance(words, NumberGrid)]
+    lines = [words for wire in plan.wires for words in (*wire.label, *wire.below)]
+    grids += [words for words in lines if isinstance(words, NumberGrid)]
+    assert len(grids) == 2 * (3 + 7), "W, Q, K, V, two of scores, A and Y, each with its gradient"
+    shown = {text.text for _, text in texts(panel)}
+    assert {number for grid in grids for row in grid.rows for number in row} <= shown
+    assert "X ·" in shown and "X = [[1, 0], [0.5, −1]]" in shown
+    places = {box.id: box.area for box in panel.boxes}
+    for chip, gate in plan.hanging.items():  # the line of a product begins at its weight
+        assert places[chip].right < places[gate].x and abs(places[chip].center[1] - places[gate].center[1]) < 1
+
+
+def test_a_gradient_behind_a_transpose_is_a_product_of_the_other_factor() -> None:
+    density = STYLES["circuit"].denser[0]
+    plan = FramePlans(FigureOptions(style="circuit"), density=density).plan(attention_head(), "after")
+    assert isinstance(plan, CircuitPlan)
+    assert "∂loss/∂K = δᵀ Q" in " ".join(words.text for words in plan.formulas)
+    Q, K = leaf([[1.0, 2.0], [0.5, -1.0]]), leaf([[0.2, 0.1], [-0.4, 0.3]])
+    delta = torch.tensor([[1.0, -2.0], [0.5, 3.0]])
+    (Q @ K.T).backward(delta)
+    assert K.grad is not None and K.grad.allclose(delta.T @ Q)
+
+
+def test_one_over_a_tensor_is_one_gate() -> None:
+    def inverses() -> torch.Tensor:
+        x = leaf(2.0)
+        y = 3 / torch.sin(x)
+        shifted = torch.cos(1 / x)
+        return y * shifted
+
+    plan = densest(inverses)
+    signs = [box.texts[0].text for box in plan.boxes if box.shape in ("gate", "chip") and box.id[0] != "t"]
+    assert signs.count("3÷") == signs.count("1÷") == 1 and "×1" not in signs
+
+
+def test_the_graph_of_a_derivative_has_no_gate_that_multiplies_by_one() -> None:
+    u, v = leaf(3.0), leaf(2.0)
+    with inspector.record() as recording:
+        f = u * v + u**2
+        du, dv = torch.autograd.grad(f, (u, v), create_graph=True)
+        out = du * dv  # (v + 2u) u
+        out.backward()
+    graph = recording.calls[-1].graph
+    plan = FramePlans(FigureOptions(style="circuit")).plan(graph, "after")
+    assert isinstance(plan, CircuitPlan)
+    signs = sorted(box.texts[0].text for box in plan.boxes if box.shape == "gate")
+    assert signs == ["+", "=", "×", "×2"], "dv is u under another name"
+    gates = composed(graph, {key: gate_of(graph, key, operands_of(graph, key)) for key in _functions(graph)})
+    members = [one for key, gate in gates.items() for one in gate.members or (key,)]
+    assert sorted(members) == sorted(_functions(graph)), "each Node is in one gate"
+    gradients = [one.gradient for gate in gates.values() for one in gate.operands if _is_leaf(graph, one)]
+    assert u.grad is not None and v.grad is not None
+    assert sum(float(str(gradient)) for gradient in gradients) == u.grad.item() + v.grad.item() == 17
+
+
+def _functions(graph: Graph) -> list[str]:
+    return [key for key, node in graph.functions() if not node["is_leaf"]]
+
+
+def _is_leaf(graph: Graph, operand: Operand) -> bool:
+    return operand.output is not None and graph.function(operand.output[0])["is_leaf"]
+
+
+def test_what_a_loop_starts_with_stands_before_its_first_pass() -> None:
+    """Also if torch has turned `0 * x` into the product of x and 0."""
+
+    def horner() -> torch.Tensor:
+        x, y = leaf(1.5), 0.0
+        for c in (2.0, -3.0, 1.0):
+            y = y * x + c
+        return y  # type: ignore[return-value]
+
+    plan = densest(horner)
+    chips = [(box.id, [words.text for words in box.texts]) for box in plan.boxes if box.id in plan.hanging]
+    of_x = [identifier for identifier, words in chips if words[0].startswith("leaf")]
+    starts = [box for box in plan.boxes if box.shape == "plain" and "0" in [words.text for words in box.texts]]
+    assert len(of_x) == len(plan.passes) == 3 and len(starts) == 1
+
+
+def test_rows_are_cut_between_the_passes_of_a_loop() -> None:
+    graph = graph_of(recurrence)
+    gates = {
+        key: gate_of(graph, key, operands_of(graph, key))
+        for key, node in reversed(list(graph.functions()))
+        if not node["is_leaf"]
+    }
+    passes = loop_passes(graph)
+    cut = cut_into_rows(gates, 2, passes)
+    (output,) = {operand.output for gate in gates.values() for operand in gate.operands if operand.id in cut}
+    assert output is not None
+    assert graph.function(output[0])["name"] == "TanhBackward0"
+
+
+@pytest.mark.parametrize(
+    ("node", "name"),
+    [
+        ("NativeLayerNormBackward0", "layer norm"),
+        ("MaxPool2DWithIndicesBackward0", "max pool"),
+        ("LinalgVectorNormBackward0", "‖x‖"),
+        ("ConvolutionBackward0", "conv"),
+        ("CudnnBatchNormBackward0", "batch norm"),
+        ("EmbeddingDenseBackward0", "embedding"),
+        ("UnsafeViewBackward0", "reshape"),
+        ("ScaledDotProductFlashAttentionForCpuBackward0", "attention"),
+        ("TanhBackwardBackward0", "tanh′"),
+        ("SoftmaxBackwardDataBackward0", "softmax′"),
+        ("GridSampler2DBackward0", "grid sample"),
+        ("ReluBackward0", "relu"),
+        ("MyReLUBackward", "MyReLU"),
+        ("pow.Tensor_Tensor", "pow"),
+    ],
+)
+def test_a_gate_says_what_one_calls_the_operation(node: str, name: str) -> None:
+    assert spoken_name(node) == name
+
+
+def test_a_long_name_is_broken_between_words() -> None:
+    assert sign_lines("binary cross entropy of logits") == ["binary cross", "entropy of", "logits"]
+    assert sign_lines("AVeryLongNameOfAFunction") == ["AVeryLongNameOfAFunction"]
+    assert sign_lines("x·W+b·(1 − h)²/2") == ["x·W+b·(1 − h)²/2"]
 
 
 def test_a_badge_covers_no_end_of_a_wire() -> None:

@@ -6,15 +6,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import geometry
 import pytest
 import torch
 from needs import needs
 from recorded import recorded
 
 import inspector
+from inspector.figure import draw
 from inspector.graph import Graph
-from inspector.terminal.compiled_lines import compiled_lines
+from inspector.graph.topology import topology_of
+from inspector.options import FigureOptions
+from inspector.report.checking import Mismatch
+from inspector.report.links import check_links
+from inspector.styles.attributes import plan_attributes
+from inspector.styles.inner_groups import STYLES_WITH_GROUPS, inner_texts
+from inspector.styles.plan import GroupedPlan
+from inspector.styles.subject import Subject
+from inspector.terminal.inner_lines import inner_lines
 from inspector.torch_api.compiled_graphs import COMPILED_GRAPHS, backward_operations
+from inspector.tracing.compiled_parts import with_script_paths
 
 TEXT = """
 from torch import nn
@@ -57,6 +68,32 @@ def reset() -> Iterator[None]:
     torch._dynamo.reset()
 
 
+def _assert_drawn(graph: Graph) -> None:
+    """The gradient of a parameter comes from an operation of its module, on the ground of its Node."""
+    leaves = topology_of(graph).leaves
+    plan = plan_attributes(Subject(graph, "after"))
+    assert isinstance(plan, GroupedPlan) and len(plan.groups) == 2
+    boxes = {box.id: [words.text for words in box.texts] for box in plan.boxes}
+    ends = {wire.target: wire.source for wire in plan.wires if wire.target in leaves}
+    for target, source in ends.items():
+        module = (graph.tensor(leaves[target])["name"] or "").rpartition(".")[0]
+        assert boxes[source][1].startswith(f"{module}, line ")
+        assert any(source in group for group in plan.groups)
+    assert len(ends) == 4
+    for style in STYLES_WITH_GROUPS:
+        figure = draw(graph, FigureOptions(style=style))
+        assert geometry.problems(figure.scene) == []
+        assert [len(panel.grounds) for panel in figure.scene.panels] == [2, 2]
+    one, other = draw(graph), draw(graph, FigureOptions(style="modules"), depth="full")
+    assert any("operations inside of Nodes left out" in remark for remark in one.remarks)
+    for figure in (one, other):
+        assert not figure.scene.panels[0].grounds
+        texts = [text.text for box in figure.scene.panels[0].boxes for text in box.texts]
+        assert any(text.startswith("after the graph break at line ") for text in texts)
+    kept = graph.function(plan.groups[0][0])
+    assert inner_texts({**kept, "compiled": {"unknown": "why"}}) == ["operations unknown"]
+
+
 @needs(COMPILED_GRAPHS)
 def test_the_operations_have_the_lines_and_modules_of_the_forward(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -78,13 +115,49 @@ def test_the_operations_have_the_lines_and_modules_of_the_forward(
     plain: dict[str, Any] = {"torch": torch}
     exec(compile(TEXT, str(tmp_path / "plain.py"), "exec"), plain)
     assert names["frames"] == plain["frames"] and names["grads"] == plain["grads"]
-    text = "\n".join(line.plain for line in compiled_lines(graph, 200))
+    text = "\n".join(line.plain for line in inner_lines(graph, 200))
     assert "(inner.0)" in text and "begins after the graph break at" in text
     traced = _parts(inspector.trace(names["loss"]))
     assert [_operations(part) for part in traced] == [_operations(part) for part in (last, first)]
+    _assert_drawn(graph)
     node = names["loss"].grad_fn.next_functions[0][0]
     assert backward_operations(node) is not None
     failed: list[Exception] = []
     monkeypatch.setattr(COMPILED_GRAPHS, "turn_off", failed.append)
-    monkeypatch.setattr("inspector.torch_api.compiled_graphs._operations", lambda graph: 1 / 0)
+    monkeypatch.setattr("inspector.torch_api.compiled_graphs._operations", lambda graph, targets: 1 / 0)
     assert backward_operations(node) is None and len(failed) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "row"), [("inputs", 0), ("receives", 1), ("returns", 1)], ids=["inputs", "receives", "returns"]
+)
+def test_a_report_names_operations_that_there_are(key: str, row: int) -> None:
+    operation = {"name": "neg", "inputs": [row] if key == "inputs" else [], "module": None, "source": None}
+    part = {"operations": [operation], "receives": [0], "returns": [0, None]}
+    node = {"kind": "function", "id": "n0", "saved": [], "compiled": part}
+    graph: dict[str, Any] = {"nodes": [node], "edges": [], "roots": [], "steps": []}
+    if key != "inputs":
+        check_links(graph)
+        part[key] = [row]
+    with pytest.raises(Mismatch, match="no operation"):
+        check_links(graph)
+
+
+@pytest.mark.parametrize(
+    ("modules", "leaves", "named"),
+    [
+        (["fn.1", "fn.0", "fn", None], ["net.1.bias", "net.0.bias"], ["net.1", "net.0", "net", None]),
+        (["1", "", "0.up"], ["net.1.bias", "net.weight", "net.0.up.weight"], ["net.1", "net", "net.0.up"]),
+        (["model.0", "other.0"], ["model.0.weight"], ["model.0", "other.0"]),
+        (["m.0", "m.1"], ["one.0.weight", "two.1.weight"], ["m.0", "m.1"]),
+        (["fn.0"], ["weight"], ["fn.0"]),
+    ],
+    ids=["variable", "module itself", "as they are", "no one name", "no module"],
+)
+def test_modules_have_the_paths_of_the_script(
+    modules: list[str | None], leaves: list[str], named: list[str | None]
+) -> None:
+    operations: Any = [{"name": "mm", "inputs": [], "module": path, "source": None} for path in modules]
+    part: Any = {"operations": operations, "receives": [0], "returns": list(range(len(leaves)))}
+    found: Any = with_script_paths(part, enumerate(leaves))
+    assert [operation["module"] for operation in found["operations"]] == named

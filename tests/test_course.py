@@ -17,8 +17,11 @@ from inspector.figure import draw
 from inspector.graph.elements import elements_of
 from inspector.graph.node_kinds import NodeKind, is_kind
 from inspector.options import FigureOptions
+from inspector.styles.composed_gates import composed
+from inspector.styles.gates import gate_of
 from inspector.styles.line_groups import line_groups
 from inspector.styles.loss_group import loss_group
+from inspector.styles.operands import operands_of
 
 SCRIPTS = sorted((GALLERY / "course").glob("*.py"))
 SLIDE = (960.0, 540.0)
@@ -38,6 +41,10 @@ def test_a_script_of_the_course_fits_a_slide(script):
         shown = {box.id.partition(".")[0] for box in scene.panels[0].boxes}
         groups = [group for group in (loss_group(call.graph), *line_groups(call.graph)) if group]
         shown.update(one for group in groups if not shown & set(group.members[1:]) for one in group.members)
+        graph = call.graph
+        functions = [key for key, node in graph.functions() if not node["is_leaf"]]
+        gates = composed(graph, {key: gate_of(graph, key, operands_of(graph, key)) for key in functions})
+        shown.update(one for key, gate in gates.items() if key in shown for one in gate.members)
         assert {key for key, node in call.graph.functions() if _has_its_gate(node)} <= shown, "none is folded away"
     if call.graph.error is None:
         _agree(call.graph, space)

@@ -23,6 +23,9 @@ class Log:
     def after_backward(self, token, result, error):
         self.ended.append((token, result, error))
 
+    def nested_call(self, token, call):
+        pass
+
     def call_ended(self):
         pass
 

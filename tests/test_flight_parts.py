@@ -325,6 +325,26 @@ def test_nothing_is_left_out_of_a_short_run(monkeypatch: pytest.MonkeyPatch) -> 
     assert control.every > 1 or control.skips > 0
 
 
+@pytest.mark.parametrize(("hidden", "every"), [(0.0, 32), (0.002, 256)])
+def test_what_the_clock_does_not_see_counts_too(
+    monkeypatch: pytest.MonkeyPatch, hidden: float, every: int
+) -> None:
+    clock, control, step, work = Clock(monkeypatch), CostControl(0.03), 0.0003, 0.0001
+    for _ in range(12_000):  # as the recorder: a recorded step, then those that are only counted
+        begun = control.begin()
+        clock.now += work
+        control.end(begun)
+        control.note_norms(0.0)
+        clock.now += step + hidden
+        control.turns.recorded()
+        if control.skips:
+            clock.now += control.skips * step
+            control.note_skipped(control.skips)
+        control.note_steps(1, may_skip=True)
+    assert control.skips + 1 == every
+    assert (work + hidden) / every <= 0.03 * step
+
+
 def test_a_training_of_slow_steps_is_recorded_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     control = CostControl(0.03)

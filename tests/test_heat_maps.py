@@ -213,13 +213,32 @@ def network() -> Tensor:
     return ((output - y) ** 2).mean()
 
 
-@pytest.mark.parametrize("style", ["circuit", "partials"])
-def test_a_slide_keeps_the_heat_maps_of_leaves_if_all_do_not_fit(style: Any) -> None:
-    figure = draw(recorded(network), FigureOptions(style=style, canvas="16:9"))
+def network_with_names() -> Tensor:
+    torch.manual_seed(0)
+    x, y = torch.randn(16, 2), torch.rand(16)
+    w1, b1 = torch.randn(8, 2, requires_grad=True), torch.zeros(8, requires_grad=True)
+    w2 = torch.randn(1, 8, requires_grad=True)
+    summed = x @ w1.T + b1
+    hidden = torch.relu(summed)
+    logits = hidden @ w2.T
+    output = torch.sigmoid(logits).squeeze(1)
+    return ((output - y) ** 2).mean()
+
+
+@pytest.mark.parametrize(
+    ("style", "script", "kept", "count"),
+    [
+        ("circuit", network, "tensors with a name", 9),  # and hidden, output, each with its gradient
+        ("circuit", network_with_names, "leaves", 5),  # x, y, w1, b1, w2
+        ("partials", network_with_names, "leaves", 5),
+    ],
+)
+def test_a_slide_keeps_heat_maps_if_all_do_not_fit(style: Any, script: Any, kept: str, count: int) -> None:
+    figure = draw(recorded(script), FigureOptions(style=style, canvas="16:9"))
     panel = figure.panels["after"].panels[0]
     assert (panel.area.width, panel.area.height) == (960, 540)
-    assert any("heat maps of leaves alone" in remark for remark in figure.remarks)
-    assert len(maps(panel)) == 5  # x, y, w1, b1, w2
+    assert any(f"heat maps of {kept} alone" in remark for remark in figure.remarks)
+    assert len(maps(panel)) == count
     assert all(run.size >= 13.99 for box in panel.boxes for run in box.texts)
 
 

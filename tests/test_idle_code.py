@@ -214,6 +214,60 @@ def test_any_text(text):
     assert len(found) == text.count("x.step")
 
 
+PARTIAL = """
+class Reads(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.drop = nn.Dropout(0.5)
+    def forward(self, x):
+        return self.drop(x) if self.training else x
+deep = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.BatchNorm1d(2), nn.ReLU()), nn.Dropout(0.1))
+plain, reads = nn.Sequential(nn.Linear(2, 2), nn.ReLU()), Reads()
+one = torch.optim.AdamW(deep.parameters(), lr=0.1)
+weights = [p for p in deep.parameters() if p.ndim > 1]
+groups = [{"params": weights, "weight_decay": 0.1}, {"params": [p for p in deep.parameters() if p.ndim < 2]}]
+split = torch.optim.AdamW(groups, lr=0.1)
+halves = torch.optim.SGD([{"params": [deep[0].weight]}, {"params": [deep[0].bias]}], lr=0.1)
+"""
+
+PARTLY = {
+    "deep.training = False": "of_parent",
+    "deep.training = True": "of_parent",
+    "split.param_groups[0]['lr'] = 0.5": "of_group",
+    'split.param_groups[0]["lr"] *= 0.5': "of_group",
+    'def adjust(split):\n    split.param_groups[-1]["lr"] = 0.5\nadjust(split)': "of_group",
+    "def validate(deep):\n    deep.training = False\nvalidate(deep)": "of_parent",
+    "deep[2].training = False": None,
+    "plain.training = False": None,
+    "reads.training = False": None,
+    "deep.training = bool(one)": None,
+    "for deep in deep.modules(): deep.training = False": None,
+    "one.param_groups[0]['lr'] = 0.5": None,
+    "halves.param_groups[0]['lr'] = 0.5": None,
+    "split.param_groups[0]['lr'] = 0.5\nsplit.param_groups[1]['lr'] = 0.5": None,
+    "for group in split.param_groups: group['lr'] = 0.5\nsplit.param_groups[0]['lr'] = 1.0": None,
+    "more = {'params': [], 'lr': 0.1}\nsplit.param_groups[0]['lr'] = 1.0": None,
+    "split.param_groups[0]['weight_decay'] = 0.0": None,
+    "split.param_groups[0]['note'] = 1": None,
+}
+"""Assignments to one of several parts, and what they are; None where the others are not meant."""
+
+
+@pytest.mark.parametrize("statement", PARTLY)
+def test_an_assignment_to_one_of_several(statement, tmp_path):
+    rows = rows_of(f"{PARTIAL}{statement}\n", f"{tmp_path}/script.py")
+    assert [row["kind"] for row in rows] == [PARTLY[statement]] * (PARTLY[statement] is not None)
+    assert all(row["text"] in statement for row in rows)
+    assert all(row["inside"] == ["1.0", "2"] for row in rows if row["kind"] == "of_parent")
+
+
+def test_the_mode_of_a_module_is_its_own():
+    """The oracle."""
+    net = nn.Sequential(nn.Dropout(0.5))
+    net.training = False
+    assert net[0].training
+
+
 def test_misspellings():
     assert all(map(is_misspelt, ("require_grad", "requires_grads", "require_grads", "requires_gard")))
     assert not any(map(is_misspelt, ("requires_grad", "grad", "require", "training", "required")))

@@ -64,6 +64,7 @@ def test_connectors_are_glued_at_both_ends(name: str, style: str) -> None:
     scene = list(draw(graphs.SHAPES[name](), FigureOptions(style=style)).panels.values())[-1]
     (slide,) = opened(write_pptx([scene])).slides
     ids = {shape.shape_id for shape in shapes(slide)}
+    assert len(ids) == len(list(shapes(slide)))
     connectors = [shape for shape in shapes(slide) if shape._element.tag.endswith("}cxnSp")]
     assert connectors
     for connector in connectors:

@@ -23,6 +23,7 @@ from inspector.options.words import WORDS, read_words
 from inspector.report import BackwardCall
 from inspector.scene import Panel
 from inspector.styles.paths import PathError
+from inspector.styles.title_and_legend import figure_name
 from inspector.user_code.script_title import script_title
 
 STYLES = ["attributes", "circuit", "partials"]
@@ -151,6 +152,21 @@ def test_a_figure_has_the_title_of_its_script_or_short_code_or_none() -> None:
     code = graph.tensor(graph.roots[0])["source"]["code"]
     assert code in set(panel_texts(draw(graph).panels["after"].panels[0]))
     assert code not in set(panel_texts(named))
+
+
+@pytest.mark.parametrize(
+    ("code", "title"),
+    [
+        ("loss = (y * torch.tensor([1.0, 0.0, -1.0])).sum()", "loss = (y * torch.tensor([…])).sum()"),
+        ("loss = nn.functional.cross_entropy(out, torch.tensor([0, 1]))", "loss = nn.functional.cross_entropy(…)"),
+        ("return (prediction - target).pow(2).sum()", "(prediction - target).pow(2).sum()"),
+        ("y = " + " + ".join("abcdefghijklmnop"), "y"),
+    ],
+)
+def test_a_title_from_long_code_leaves_out_what_stands_in_brackets(code: str, title: str) -> None:
+    graph = graphs.square()
+    graph.tensor(graph.roots[0])["source"] = {"file": "script.py", "line": 3, "code": code}
+    assert [words.text for words in figure_name(graph, "")] == [title]
 
 
 # ---- the command ------------------------------------------------------------------------------------------

@@ -179,3 +179,42 @@ def test_what_is_constant_by_mathematics() -> None:
     ]
     assert [rules(diagnosed(loss)) for loss in constant] == [["constant-output"]] * len(constant)
     assert [rules(diagnosed(loss)) for loss in weighed] == [[]] * len(weighed)
+
+
+W = torch.nn.init.orthogonal_(torch.empty(3, 3))
+SAME = {
+    "mean": lambda model: F.cross_entropy(model(X).mean(0, keepdim=True).expand(8, -1), CLASSES),
+    "mean of the sum": lambda model: F.mse_loss((model(X).sum(0) @ W).tanh().expand(8, 3), X[:, :3]),
+    "largest": lambda model: F.mse_loss(model(X).amax(0, keepdim=True).repeat(8, 1).relu(), X[:, :3]),
+    "the first sample": lambda model: F.cross_entropy(model(X)[0].expand(8, 3), CLASSES),
+    "a sum with a constant row": lambda model: F.mse_loss((model(X).mean(0) + W[0]).expand(8, 3) * 2, X[:, :3]),
+    "a layer after it": lambda model: F.cross_entropy(
+        F.linear(model(X).mean(0, keepdim=True).expand(8, 3), W), CLASSES
+    ),
+}
+DIFFERENT = {
+    "baseline": lambda model: F.mse_loss(model(X) - model(X).mean(0), X[:, :3]),
+    "context beside each": lambda model: F.mse_loss(
+        torch.cat([model(X), model(X).mean(0).expand(8, 3)], 1), X.repeat(1, 2)[:, :6]
+    ),
+    "prototypes": lambda model: F.cross_entropy(-torch.cdist(model(X), model(X[:3])), CLASSES),
+    "prototypes of means": lambda model: F.cross_entropy(X[:, :3] @ model(X).view(2, 4, 3).mean(0)[:3], CLASSES),
+    "picked by an index": lambda model: F.mse_loss(model(X).mean(0)[CLASSES], FLAGS),
+    "one target for all": lambda model: F.mse_loss(model(X).mean(0).expand(8, 3), torch.ones(8, 3)),
+    "the last of a sequence": lambda model: F.cross_entropy(model(X.expand(8, 8, 4))[-1], CLASSES),
+    "attention over the batch": lambda model: F.cross_entropy(
+        (model(X) @ model(X).T).softmax(0) @ model(X), CLASSES
+    ),
+    "weights of the batch": lambda model: F.cross_entropy(X[:, :3] * model(X).mean(0), CLASSES),
+    "masked": lambda model: F.mse_loss(model(X).mean(0).expand(8, 3) * FLAGS.unsqueeze(1), X[:, :3]),
+}
+
+
+@pytest.mark.parametrize("name", [*SAME, *DIFFERENT])
+def test_a_prediction_that_is_the_same_for_all_samples(name: str) -> None:
+    report = diagnosed((SAME | DIFFERENT)[name])
+    found = [finding for finding in report.findings if finding.rule == "constant-output"]
+    assert len(found) == (name in SAME), report.findings
+    for finding in found:
+        assert "the same for all 8 samples" in finding.message
+        assert set(finding.parameters) == {"0.bias", "0.weight"}

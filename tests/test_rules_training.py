@@ -21,6 +21,7 @@ RULES = (
     "step-without-gradient",
     "moving-frozen-parameter",
     "clip-order",
+    "scaled-step",
     "growing-graph",
     "optimizer-without-gradient",
     "replaced-parameter",
@@ -694,3 +695,90 @@ def test_nothing_of_the_script_is_kept_alive() -> None:
         gc.collect()
         assert [reference() for reference in held] == [None] * 4
     assert [len(leaf["calls"]) for leaf in recording.report().inventory.leaves] == [3] * 4
+
+
+# scaled-step, and a clip of nothing
+
+
+def test_a_step_without_the_scaler_uses_scaled_gradients() -> None:
+    def program() -> None:
+        model, scaler = net(), torch.amp.GradScaler("cpu", init_scale=8.0)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(2):
+            optimizer.zero_grad()
+            scaler.scale(model(X).sum()).backward()
+            optimizer.step()
+
+    found = only(program, "scaled-step", "optimizer.step()", *ALL)
+    assert found.evidence == {"scale": 8.0}
+
+
+@pytest.mark.parametrize(
+    "way", ["scaler", "fused", "unscale_", "by hand", "in place", "disabled", "unscaled loss"]
+)
+def test_gradients_that_are_divided_by_the_scale_in_any_way(way: str) -> None:
+    def program() -> None:
+        scaler = torch.amp.GradScaler("cpu", init_scale=8.0, enabled=way != "disabled")
+        scaler.scale(net()(X).sum()).backward()
+        model = net()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, fused=way == "fused")
+        for _ in range(2):
+            optimizer.zero_grad()
+            loss = model(X).sum()
+            (loss if way == "unscaled loss" else scaler.scale(loss)).backward()
+            if way in ("scaler", "fused"):
+                scaler.step(optimizer)
+                scaler.update()
+                continue
+            if way == "unscale_":
+                scaler.unscale_(optimizer)
+            for parameter in model.parameters():
+                if way == "by hand":
+                    parameter.grad = parameter.grad / 8.0
+                elif way == "in place":
+                    parameter.grad /= 8.0
+            optimizer.step()
+            if way == "unscale_":
+                scaler.update()
+
+    assert not said(program)
+
+
+def test_the_other_optimizer_steps_with_its_scale() -> None:
+    def program() -> None:
+        first, second, scaler = nn.Linear(2, 2), nn.Linear(2, 1), torch.amp.GradScaler("cpu", init_scale=8.0)
+        one, other = (torch.optim.SGD(model.parameters(), lr=0.1) for model in (first, second))
+        for _ in range(2):
+            one.zero_grad()
+            other.zero_grad()
+            scaler.scale(second(first(X)).sum()).backward()
+            scaler.step(one)
+            other.step()
+            scaler.update()
+
+    only(program, "scaled-step", "other.step()", "second.weight", "second.bias")
+
+
+@pytest.mark.filterwarnings("ignore:`parameters` is an empty generator")
+@pytest.mark.parametrize("kept", ["iterator", "generator", "list", "anew", "empty list", "module list"])
+def test_a_clip_of_an_iterator_that_is_used_up(kept: str) -> None:
+    def program() -> None:
+        model = net()
+        parameters: Any = filter(lambda p: p.requires_grad, model.parameters())
+        if kept == "generator":
+            parameters = model.parameters()
+        elif kept not in ("iterator", "generator"):
+            parameters = list(parameters)
+        optimizer = torch.optim.SGD(parameters, lr=0.1)
+        given = {"empty list": [], "module list": nn.ParameterList(parameters)}.get(kept, parameters)
+        for _ in range(2):
+            optimizer.zero_grad()
+            model(X).sum().backward()
+            nn.utils.clip_grad_norm_(model.parameters() if kept == "anew" else given, 1.0)
+            optimizer.step()
+
+    if kept in ("iterator", "generator"):
+        found = only(program, "clip-order", "clip_grad_norm_", *sorted(ALL))
+        assert "the iterator gave no parameter" in found.message
+    else:
+        assert not said(program)

@@ -61,7 +61,7 @@ def test_the_columns_are_the_numbers_of_torch() -> None:
         "loss",
         "learning rate",
         *(f"{kind}/{name}" for kind in ("gradient", "update") for name, _ in model.named_parameters()),
-        *(f"module/{name}" for name in reversed(dict(model.named_children()))),
+        *(f"{kind}/{name}" for kind in ("module", "output") for name in reversed(dict(model.named_children()))),
     ]
     assert columns["step"].tolist() == list(range(1, STEPS + 1))
     names = ["loss", *(name for name in columns if name.startswith("gradient/"))]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inspector.commands.options import FlightOptions, OptionError, Options
+from inspector.commands.options import FlightOptions, OptionError, Options, SecondRun
 from inspector.commands.output_folder import display_path
 from inspector.runscript import ScriptTarget
 
@@ -15,14 +15,6 @@ if TYPE_CHECKING:
     from inspector.report.timeline import Timeline
 
 _PREVIOUS = "previous.json"
-
-
-@dataclass(frozen=True)
-class SecondRun:
-    """The step to record in full. first: the timeline of the first run; None if there is none."""
-
-    step: int
-    first: Timeline | None = None
 
 
 def second_run(target: ScriptTarget, options: Options) -> Options:

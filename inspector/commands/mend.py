@@ -30,7 +30,7 @@ def mend(report: Report, target: ScriptTarget, path: Path, patch: Path) -> Itera
     report: of the run of the script. path: of the script, which is only read. A fix works if its finding is gone
     and the script does not raise.
     """
-    from inspector.diagnosis.fixes import fixes_of
+    from inspector.diagnosis.fixes import changed, fixes_of
 
     try:
         lines = path.read_bytes().decode("utf-8").removesuffix("\n").split("\n")
@@ -50,30 +50,32 @@ def mend(report: Report, target: ScriptTarget, path: Path, patch: Path) -> Itera
             kept.append(one)
             yield from _grads(one.finding, report, after)
     if kept:
-        changed = _changed(kept, lines)
-        text = difflib.unified_diff(lines, changed, f"a/{path.name}", f"b/{path.name}", lineterm="")
+        text = difflib.unified_diff(lines, changed(kept, lines), f"a/{path.name}", f"b/{path.name}", lineterm="")
         patch.write_bytes(_text(list(text)))
 
 
 def _why_not(one: Fix, before: Report, after: Report | None) -> str | None:
     """Why a fix does not work; None if it does."""
+    from inspector.diagnosis.fixes import is_still_there
+
     if after is None:
         return "does not work: the changed copy made no backward call"
     raised = after.script.exit["exception"]
     if raised is not None and raised != before.script.exit["exception"]:
         return f"does not work: the changed copy ends with {raised}"
-    still = any(finding.rule == one.finding.rule and _line(finding) == one.line for finding in after.findings)
+    still = is_still_there(one, after.findings)
     return f"does not work: {one.finding.rule} is still there" if still else None
 
 
 def _run(one: Fix, lines: list[str], target: ScriptTarget, path: Path, calls: int) -> Report | None:
     """The report of a copy with this fix, run in a child process up to the end of as many backward calls; None
     if there is none."""
+    from inspector.diagnosis.fixes import changed
     from inspector.report import ReportError, load
 
     with tempfile.TemporaryDirectory(prefix="inspect-mend-") as folder:
         copy = Path(folder, path.name)
-        copy.write_bytes(_text(_changed([one], lines)))
+        copy.write_bytes(_text(changed([one], lines)))
         output = Path(folder, "out")
         inspect = [sys.executable, "-m", "inspector", "-f", "json", "-o", str(output), "--stop"]
         paths = os.pathsep.join(filter(None, [str(path.parent), os.environ.get("PYTHONPATH")]))
@@ -92,23 +94,12 @@ def _run(one: Fix, lines: list[str], target: ScriptTarget, path: Path, calls: in
     return report if report.calls else None
 
 
-def _changed(fixes: list[Fix], lines: list[str]) -> list[str]:
-    changed = list(lines)
-    for one in fixes:
-        changed[one.line - 1] = one.after
-    return "\n".join(changed).split("\n")
-
-
 def _in_one_line(text: str) -> str:
     return "; ".join(line.strip() for line in text.split("\n"))
 
 
 def _text(lines: list[str]) -> bytes:
     return ("\n".join(lines) + "\n").encode("utf-8")
-
-
-def _line(finding: Finding) -> object:
-    return finding.location.get("line") if isinstance(finding.location, dict) else None
 
 
 def _grads(finding: Finding, before: Report, after: Report) -> Iterator[str]:

@@ -13,7 +13,7 @@ from inspector.options.figure_options import FigureOptions
 from inspector.options.presentation import Presentation
 
 if TYPE_CHECKING:
-    from inspector.commands.again import SecondRun
+    from inspector.report.timeline import Timeline
 
 REPORT = "json"
 """The format that is always written: alone, nothing is drawn."""
@@ -88,6 +88,14 @@ class FlightOptions:
 
     budget: float = DEFAULT_BUDGET
     breaks: str | None = None
+
+
+@dataclass(frozen=True)
+class SecondRun:
+    """The step to record in full. first: the timeline of the first run; None if there is none."""
+
+    step: int
+    first: Timeline | None = None
 
 
 @dataclass(frozen=True)

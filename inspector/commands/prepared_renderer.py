@@ -16,6 +16,7 @@ import socket
 import struct
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,7 +29,16 @@ _LONGEST_WAIT = 60_000
 _NICENESS = 5
 """The script comes first, where both need the processor."""
 
-_SERVE = "import sys; from inspector.commands.prepared_renderer import serve; serve(*sys.argv[1:])"
+_SERVE = """
+import sys
+from inspector.commands.prepared_renderer import serve
+
+def run():
+    from inspector.cli import run
+    run()
+
+serve(run, *sys.argv[1:])
+"""
 
 
 class PreparedRenderer:
@@ -119,8 +129,11 @@ def _peer(connection: socket.socket) -> tuple[int, int, int]:
     return process, user, group
 
 
-def serve(name: str, script: str) -> NoReturn:
-    """In the process itself: import what draws, wait for a request of the script's process, draw, and end."""
+def serve(run: Callable[[], None], name: str, script: str) -> NoReturn:
+    """In the process itself: import what draws, wait for a request of the script's process, draw, and end.
+
+    run: the command `inspect` with the arguments in `sys.argv`.
+    """
     watched = os.pidfd_open(int(script))
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"\0{name}")
@@ -130,7 +143,7 @@ def serve(name: str, script: str) -> NoReturn:
         warm_up()
         connection = _accepted(listener, watched)
     if connection is not None and _peer(connection)[:2] == (int(script), os.getuid()):
-        _draw(connection)
+        _draw(connection, run)
     os._exit(0)
 
 
@@ -143,10 +156,8 @@ def _accepted(listener: socket.socket, watched: int) -> socket.socket | None:
     return listener.accept()[0] if listener.fileno() in ready and watched not in ready else None
 
 
-def _draw(connection: socket.socket) -> None:
+def _draw(connection: socket.socket, run: Callable[[], None]) -> None:
     """Draw what is asked for. What is printed goes to the other end, and after it the exit status."""
-    from inspector.cli import run
-
     with connection.makefile("rb") as lines:
         request = json.loads(lines.readline())
     os.dup2(connection.fileno(), 2)

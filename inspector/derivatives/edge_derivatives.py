@@ -14,21 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from inspector.derivatives.elementary import KEEPS_A_NUMBER, find_elementary, find_reduction
+from inspector.derivatives.elementary import find_elementary, find_reduction, keeps_elements
 from inspector.derivatives.forward_reconstruction import ForwardReconstruction
 from inspector.derivatives.matrix_forms import add_matrix_forms
-from inspector.derivatives.small_tensor import SmallTensor, small_tensor, values_agree
+from inspector.derivatives.small_tensor import ROUNDING, SmallTensor, small_tensor, values_agree
 from inspector.derivatives.textbook_forms import add_textbook_forms
+from inspector.derivatives.total_derivative import add_totals
 from inspector.graph import Graph
-from inspector.graph.node_kinds import NodeKind, is_kind
-from inspector.graph.node_names import op_of
 from inspector.graph.row_types import FunctionRow, NextEdge
 
 if TYPE_CHECKING:
     from inspector.derivatives.symbol_table import SymbolTable
-
-TOLERANCE = 1e-6
-"""Relative tolerance: a few units in the last place of a float32 (1.2e-7)."""
 
 MOST_EDGES = 300
 """Maximum edges with symbols; more would be unreadable, and each takes sympy half a millisecond."""
@@ -69,7 +65,6 @@ def _add_symbols(graph: Graph) -> None:
         SymbolTable,
         brackets_kept,
     )
-    from inspector.derivatives.total_derivative import add_totals
 
     forward = ForwardReconstruction(graph)
     with brackets_kept():
@@ -110,7 +105,7 @@ def _agreeing(symbols: SymbolTable, forward: ForwardReconstruction, edge: _EdgeD
 
 def _entry(function: FunctionRow, edge: _EdgeDerivative) -> tuple[str, str] | None:
     """(input, text of its derivative) from the tables; None if they have no entry for the edge."""
-    if edge.upstream.shape == edge.gradient.shape and hands_on(function, edge.gradient.shape):
+    if edge.upstream.shape == edge.gradient.shape and keeps_elements(function, edge.gradient.shape):
         return "self", "1"
     elementary, reduction = find_elementary(function), find_reduction(function)
     # An elementwise rule does not apply to an input that was broadcast: its gradient is a sum.
@@ -122,20 +117,13 @@ def _entry(function: FunctionRow, edge: _EdgeDerivative) -> tuple[str, str] | No
     return name, entry.derivatives[name]
 
 
-def hands_on(function: FunctionRow, shape: tuple[int, ...] | None) -> bool:
-    """Whether a function hands on the elements of an input of this shape as they are."""
-    return is_kind(function["name"], NodeKind.RESHAPES) or (
-        shape == () and op_of(function["name"]) in KEEPS_A_NUMBER
-    )
-
-
 def _explains(local: SmallTensor, edge: _EdgeDerivative) -> bool:
     """Whether local times upstream is the gradient of the edge, element by element."""
     if local.shape not in (edge.gradient.shape, ()):
         return False
     columns = numpy.broadcast_arrays(local, edge.upstream, edge.gradient)
     return all(
-        values_agree(factor * upstream, gradient, TOLERANCE)
+        values_agree(factor * upstream, gradient, ROUNDING)
         for factor, upstream, gradient in zip(*(column.ravel().tolist() for column in columns), strict=True)
     )
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from inspector.graph.node_kinds import NodeKind, is_kind
 from inspector.graph.node_names import op_of
 from inspector.graph.row_types import FunctionRow
 from inspector.graph.values import is_number
@@ -316,7 +317,7 @@ _KEEPING = (
     "amax amin cummax cummin cumprod cumsum logcumsumexp max max.dim median median.dim min min.dim mode nanmean"
     " nanmedian nansum prod sort"
 )
-KEEPS_A_NUMBER = frozenset(_KEEPING.split())
+_KEEPS_A_NUMBER = frozenset(_KEEPING.split())
 """Ops whose result for a single number is this number."""
 
 _CONSTANT_OF_A_NUMBER = {"softmax": _step("1"), "log_softmax": _step("0")}
@@ -422,4 +423,11 @@ def _has_bound(function: FunctionRow, name: str) -> bool:
     """Whether a clamp has a bound: a number, or a tensor that it saved."""
     return is_number(function["attributes"].get(name)) or any(
         saved["name"] == name and saved["tensor"] is not None for saved in function["saved"]
+    )
+
+
+def keeps_elements(function: FunctionRow, shape: tuple[int, ...] | None) -> bool:
+    """Whether the elements of an input of this shape are those of the output: a reshape, a sum of one number."""
+    return is_kind(function["name"], NodeKind.RESHAPES) or (
+        shape == () and op_of(function["name"]) in _KEEPS_A_NUMBER
     )

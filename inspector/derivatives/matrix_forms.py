@@ -15,7 +15,7 @@ import numpy
 
 from inspector.derivatives.forward_reconstruction import ForwardReconstruction
 from inspector.derivatives.matrix_operands import MatrixOperand, MatrixOperands, number_text
-from inspector.derivatives.small_tensor import SmallTensor, small_tensor
+from inspector.derivatives.small_tensor import SmallTensor, full_tensor, small_tensor
 from inspector.graph.node_names import op_of
 from inspector.graph.row_types import FunctionRow
 
@@ -75,9 +75,9 @@ def add_matrix_forms(forward: ForwardReconstruction) -> None:
     operands = MatrixOperands(forward)
     for function in forward.order:
         row = forward.function(function)
-        delta, rules = small_tensor(row["gradient"]), _RULES.get(op_of(row["name"]))
+        delta, rules = full_tensor(row["gradient"]), _RULES.get(op_of(row["name"]))
         for position, edge in operands.slots(function) if delta is not None else ():
-            gradient = small_tensor(edge.get("gradient"))
+            gradient = full_tensor(edge.get("gradient"))
             if gradient is None or delta is None or not (gradient.shape or delta.shape):
                 continue
             call = _Call(row, delta, position, gradient.shape)

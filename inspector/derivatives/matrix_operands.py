@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from inspector.derivatives.forward_reconstruction import ForwardReconstruction
-from inspector.derivatives.small_tensor import SmallTensor, small_tensor
+from inspector.derivatives.small_tensor import SmallTensor, full_tensor
 from inspector.graph.row_types import Constant, NextEdge, TensorRow
 from inspector.graph.tensor_names import numbered_name
 from inspector.graph.topology import Pair
@@ -68,17 +68,18 @@ class MatrixOperands:
             if operand is not None:
                 found[position] = operand
         for constant in row.get("constants", []):
-            array = small_tensor(constant["value"])
+            array = full_tensor(constant["value"])
             if array is not None:
                 found[constant["position"]] = MatrixOperand(_constant_label(constant), array)
         return found
 
     def tensor(self, pair: Pair) -> MatrixOperand | None:
         """A tensor of the forward; None if its value is not known."""
-        array = self._forward.value(pair)
+        row, array = self._forward.tensor(pair), self._forward.value(pair)
+        if array is None and row is not None:
+            array = full_tensor(row["before"]["data"])
         if array is None:
             return None
-        row = self._forward.tensor(pair)
         return MatrixOperand(None if row is None else _label(row), array)
 
 

@@ -9,9 +9,13 @@ from typing import TypeAlias
 import numpy
 from numpy.typing import NDArray
 
-from inspector.graph.values import Value
+from inspector.graph.elements import elements_of
+from inspector.graph.values import Value, is_summary
 
 SmallTensor: TypeAlias = NDArray[numpy.float64]
+
+ROUNDING = 1e-6
+"""Relative tolerance: a few units in the last place of a float32 (1.2e-7)."""
 
 
 def small_tensor(value: Value) -> SmallTensor | None:
@@ -21,6 +25,14 @@ def small_tensor(value: Value) -> SmallTensor | None:
     except ValueError:  # lists of different lengths
         return None
     return array.astype(numpy.float64) if array.dtype.kind in "biuf" else None
+
+
+def full_tensor(value: Value) -> SmallTensor | None:
+    """The same, also of a summary that has its elements."""
+    elements = elements_of(value)
+    if elements is None or not is_summary(value):
+        return None if is_summary(value) else small_tensor(value)
+    return numpy.array(elements).reshape(value["shape"])
 
 
 def elementwise(function: Callable[..., float], operands: dict[str, SmallTensor]) -> SmallTensor | None:

@@ -10,10 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from inspector.derivatives.edge_derivatives import TOLERANCE, hands_on
-from inspector.derivatives.elementary import find_elementary, find_reduction
+from inspector.derivatives.elementary import find_elementary, find_reduction, keeps_elements
 from inspector.derivatives.forward_reconstruction import ForwardReconstruction
-from inspector.derivatives.small_tensor import small_tensor, values_agree
+from inspector.derivatives.small_tensor import ROUNDING, small_tensor, values_agree
 from inspector.graph import Graph
 from inspector.graph.row_types import Local, NextEdge
 from inspector.graph.topology import Pair
@@ -131,7 +130,7 @@ def _local(
     value = forward.value((function, 0))
     if value is None or value.shape:
         return None
-    if hands_on(row, forward.shape(into)):
+    if keeps_elements(row, forward.shape(into)):
         return symbols.derivative(function, "self", "1")
     entry = find_elementary(row) or find_reduction(row)
     if entry is None or slot >= len(entry.derivatives):
@@ -163,7 +162,7 @@ def _written(
     seed, measured = small_tensor(forward.nodes[root[0]]["gradient"]), small_tensor(row["gradient"])
     if seed is None or measured is None or value.shape:
         return None
-    if not values_agree(value.item() * seed.item(), measured.item(), TOLERANCE):
+    if not values_agree(value.item() * seed.item(), measured.item(), ROUNDING):
         return None
     names = symbols.names([total])
     if any(forward.tensor((symbols.aliases[alias][0], 1)) is not None for alias in names):

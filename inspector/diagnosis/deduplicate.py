@@ -20,6 +20,13 @@ HIDES: dict[str, tuple[str, ...]] = {
     "dead-activation": ("vanishing-gradient",),
     "detached": ("cut-path", "not-in-optimizer", "optimizer-without-gradient", "unreachable-parameter"),
     "freed-graph": ("growing-graph",),
+    "growing-learning-rate": (
+        "exploding-gradient",
+        "gradient-spike",
+        "non-finite-forward",
+        "non-finite-gradient",
+        "non-finite-step",
+    ),
     "moving-frozen-parameter": ("stale-gradient",),
     "no-graph": ("detached", "optimizer-without-gradient", "selection-by-index", "unreachable-parameter"),
     "non-finite-forward": (

@@ -1,4 +1,5 @@
-"""Fixes of findings that change one line of the script: only where the text to change is known and occurs once."""
+"""Fixes of findings that change or move a line of the script: only where it is certain which text to change.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from inspector.graph.row_types import Source
 from inspector.report import Finding
 
 
@@ -15,12 +17,14 @@ class Fix:
     """A fix that changes one line of the script.
 
     line: from 1. before, after: its text, without the line break at its end; `after` may be several lines.
+    moved: the line whose statement is now in `after`; None if no statement is moved.
     """
 
     finding: Finding
     line: int
     before: str
     after: str
+    moved: int | None = None
 
 
 def fixes_of(findings: Iterable[Finding], script: str, lines: list[str]) -> list[Fix]:
@@ -31,19 +35,60 @@ def fixes_of(findings: Iterable[Finding], script: str, lines: list[str]) -> list
     found: dict[int, Fix] = {}
     for finding in findings:
         place = finding.location
-        if not isinstance(place, dict) or place.get("file") != script or "line" not in place or "library" in place:
+        if place is None or "unknown" in place or place["file"] != script or "library" in place:
             continue
-        line = int(place["line"])
-        text = lines[line - 1] if 0 < line <= len(lines) else ""
-        after = _fixed(finding, text, str(place.get("part") or place["code"]))
-        if after is not None and after != text:
-            found.setdefault(line, Fix(finding, line, text, after))
+        elsewhere = _ELSEWHERE.get(finding.rule)
+        fix = (elsewhere or _at_its_line)(finding, place, lines)
+        if fix is not None:
+            found.setdefault(fix.line, fix)
     return list(found.values())
+
+
+def _at_its_line(finding: Finding, place: Source, lines: list[str]) -> Fix | None:
+    text = _line(lines, place["line"])
+    after = _fixed(finding, text, str(place.get("part") or place["code"]))
+    return None if after is None or after == text else Fix(finding, place["line"], text, after)
+
+
+def _line(lines: list[str], number: object) -> str:
+    return lines[number - 1] if isinstance(number, int) and 0 < number <= len(lines) else ""
+
+
+def _with_step(finding: Finding, place: Source, lines: list[str]) -> Fix | None:
+    """The step of an optimizer, after the only line that calls backward."""
+    number, made = finding.evidence.get("backward"), re.match(r"([A-Za-z_][\w.]*) = ", place["code"])
+    text = _line(lines, number)
+    if made is None or not isinstance(number, int) or not _only_calls("backward", text):
+        return None
+    return Fix(finding, number, text, f"{text}\n{_indent(text)}{made[1]}.step()")
+
+
+def _with_zero_grad_after_step(finding: Finding, place: Source, lines: list[str]) -> Fix | None:
+    """A `zero_grad()` between backward and the step, moved behind the step."""
+    number, moved = finding.evidence.get("step"), place["line"]
+    text, zeroed = _line(lines, number), _line(lines, moved)
+    if not isinstance(number, int) or not _only_calls("step", text) or not _only_calls("zero_grad", zeroed):
+        return None
+    return Fix(finding, number, text, f"{text}\n{_indent(text)}{zeroed.strip()}", moved)
+
+
+def _only_calls(method: str, text: str) -> bool:
+    """Whether a line is a whole statement that calls this method."""
+    try:
+        statements = ast.parse(text.strip()).body
+    except SyntaxError:
+        return False
+    call = statements[0].value if len(statements) == 1 and isinstance(statements[0], ast.Expr) else None
+    return isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == method
+
+
+def _indent(text: str) -> str:
+    return text[: len(text) - len(text.lstrip())]
 
 
 def _fixed(finding: Finding, text: str, part: str) -> str | None:
     """The fixed line; None if the finding has no fix, or if the part does not occur exactly once in the line."""
-    change = _CHANGES.get((finding.rule, str(finding.evidence.get("kind", ""))))
+    change = CHANGES.get((finding.rule, str(finding.evidence.get("kind", ""))))
     if change is None:
         return None
     start = text.find(part)
@@ -52,8 +97,7 @@ def _fixed(finding: Finding, text: str, part: str) -> str | None:
     new = change(part)
     if new is None:
         return None
-    indent = text[: len(text) - len(text.lstrip())]
-    return text[:start] + new.replace("\n", "\n" + indent) + text[start + len(part) :]
+    return text[:start] + new.replace("\n", "\n" + _indent(text)) + text[start + len(part) :]
 
 
 def _without(call: str) -> Callable[[str], str | None]:
@@ -86,8 +130,11 @@ def _with_zero_grad(part: str) -> str | None:
     return f"{part}\n{part.removesuffix('step()')}zero_grad()"
 
 
-def _spelt(part: str) -> str | None:
-    """`p.require_grad` with torch's spelling; None for another attribute."""
+def _as_torch_reads(part: str) -> str | None:
+    """`p.require_grad` with torch's spelling, `model.training = False` as a call; None for another attribute."""
+    mode = re.fullmatch(r"([\w.\[\]]+)\.training = (True|False)", part)
+    if mode is not None:
+        return f"{mode[1]}.{'train' if mode[2] == 'True' else 'eval'}()"
     owner, _, name = part.rpartition(".")
     is_misspelt = name != "requires_grad" and re.fullmatch(r"requires?_?grads?", name)
     return f"{owner}.requires_grad" if owner and is_misspelt else None
@@ -136,8 +183,8 @@ _OF_CUTS: dict[str, Callable[[str], str | None]] = {
 }
 """The change of the text that cuts the graph, by kind of cut."""
 
-_CHANGES: dict[tuple[str, str], Callable[[str], str | None]] = {
-    ("attribute-without-effect", ""): _spelt,
+CHANGES: dict[tuple[str, str], Callable[[str], str | None]] = {
+    ("attribute-without-effect", ""): _as_torch_reads,
     ("non-finite-forward", ""): _away_from_zero,
     ("non-finite-gradient", ""): _away_from_zero,
     ("stale-gradient", ""): _with_zero_grad,
@@ -145,3 +192,30 @@ _CHANGES: dict[tuple[str, str], Callable[[str], str | None]] = {
     **{(rule, kind): _OF_CUTS[kind] for rule in ("cut-path", "detached", "no-graph") for kind in _OF_CUTS},
 }
 """The change of the text at fault, by rule and kind of cut."""
+
+_ELSEWHERE: dict[str, Callable[[Finding, Source, list[str]], Fix | None]] = {
+    "optimizer-never-steps": _with_step,
+    "step-without-gradient": _with_zero_grad_after_step,
+}
+"""The fixes of rules that change another line than that of the finding."""
+
+RULES_WITH_FIXES = frozenset([*(rule for rule, _ in CHANGES), *_ELSEWHERE])
+
+
+def changed(fixes: Iterable[Fix], lines: list[str]) -> list[str]:
+    """The text of the script with these fixes."""
+    new: list[str | None] = list(lines)
+    for fix in fixes:
+        new[fix.line - 1] = fix.after
+        if fix.moved is not None:
+            new[fix.moved - 1] = None
+    return "\n".join(text for text in new if text is not None).split("\n")
+
+
+def is_still_there(fix: Fix, findings: Iterable[Finding]) -> bool:
+    """Whether the finding of a fix is among those of the changed script."""
+    same = [finding for finding in findings if finding.rule == fix.finding.rule]
+    if fix.finding.rule in _ELSEWHERE:
+        return bool(same)
+    lines = (finding.location.get("line") for finding in same if isinstance(finding.location, dict))
+    return fix.line in lines

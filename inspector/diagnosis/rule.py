@@ -11,19 +11,11 @@ from inspector.report import Finding
 
 if TYPE_CHECKING:
     from inspector.diagnosis.evidence import Evidence
+    from inspector.diagnosis.requirements import Need
 
 Severity: TypeAlias = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """Worst first."""
-
-Need: TypeAlias = Literal[
-    "gradients", "values", "forward", "saved", "steps", "optimizers", "gradcheck", "independence", "timeline"
-]
-"""The evidence a rule needs. gradients: the gradients of a backward call; values: values of the forward; forward:
-operations, cuts and writes; saved: saved tensors; optimizers: that there is an optimizer; steps: that an
-optimizer stepped; gradcheck, independence: that `--gradcheck` or `--check-independence` ran;
-timeline: the steps after the watched calls.
-`Evidence.missing_requirement` says what is missing."""
 
 
 @dataclass(frozen=True)

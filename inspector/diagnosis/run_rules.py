@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from inspector.diagnosis.deduplicate import deduplicate
 from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.requirements import missing_requirement
 from inspector.diagnosis.rule import SEVERITIES, Rule
 from inspector.diagnosis.rules import RULES
 from inspector.graph.values import is_unknown
@@ -47,7 +48,7 @@ def _name_step(finding: Finding, evidence: Evidence) -> None:
 def _apply(rule: Rule, evidence: Evidence) -> tuple[list[Finding], str | None]:
     """The findings of a rule, and why it was not checked (None if it was)."""
     for need in rule.needs:
-        reason = evidence.missing_requirement(need)
+        reason = missing_requirement(evidence, need)
         if reason is not None:
             return [], reason
     try:

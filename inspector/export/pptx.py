@@ -126,6 +126,7 @@ class _Slide:
         ground = self._slide.background.fill
         ground.solid()
         ground.fore_color.rgb = self._colour("ground")
+        self._slide.shapes.turbo_add_enabled = True  # otherwise each new shape searches all others for its id
         for number, panel in enumerate(self._scene.panels):
             self._panel(panel, f"{number + 1} " if number else "", texts)
 
@@ -155,7 +156,7 @@ class _Slide:
                 tree.insert(lowest, element)
                 lowest += 1
             for line, run in enumerate(wire.texts):
-                name(self._text(self._slide.shapes, run), f"!!{prefix}{wire.id} text {line}")
+                name(self._text(run)._element, f"!!{prefix}{wire.id} text {line}")
 
     # ---- boxes ------------------------------------------------------------------------------------------
 
@@ -169,36 +170,34 @@ class _Slide:
         if part.id == _TITLE and self._slide.shapes.title is not None and not prefix:
             return self._title(title, [piece for piece in part.pieces if isinstance(piece, TextRun)])
         description = _description_of([piece for piece in part.pieces if isinstance(piece, TextRun)])
-        shapes = self._slide.shapes
-        if len(part.pieces) > 1:
-            group = shapes.add_group_shape()
-            name(group._element, title, description)
-            shapes = group.shapes
-        outline = first = None
-        if end is not None and all(isinstance(piece, TextRun) for piece in part.pieces) and len(part.pieces) > 1:
-            outline = self._area(shapes, FilledArea(end))
+        several = len(part.pieces) > 1
+        outline = None
+        drawn = []
+        if end is not None and several and all(isinstance(piece, TextRun) for piece in part.pieces):
+            outline = self._area(FilledArea(end))
             outline.line.fill.background()
             name(outline._element, f"{title} {len(part.pieces)}")
+            drawn.append(outline)
         for number, piece in enumerate(part.pieces):
             if isinstance(piece, FilledArea):
-                shape = self._area(shapes, piece)
+                shape = self._area(piece)
                 outline = shape if piece.stroke is not None else outline
-                element = shape._element
             elif isinstance(piece, TextRun):
-                element = self._text(shapes, piece)
-                shape = shapes[-1]
-            first = first or shape
-            title_of_piece = title if len(part.pieces) == 1 else f"{title} {number}"
-            name(element, title_of_piece, description if number == 0 else "")
-        return outline or first
+                shape = self._text(piece)
+            name(shape._element, f"{title} {number}" if several else title, description if number == 0 else "")
+            drawn.append(shape)
+        if several:  # at the end: a group computes its extent again whenever a shape is added to it
+            name(self._slide.shapes.add_group_shape(drawn)._element, title, description)
+            self._slide.shapes.turbo_add_enabled = True  # ids go on after that of the group
+        return outline or drawn[0]
 
-    def _area(self, shapes: Any, piece: FilledArea) -> Any:
+    def _area(self, piece: FilledArea) -> Any:
         kind = MSO_SHAPE.RECTANGLE
         if piece.is_disc:
             kind = MSO_SHAPE.OVAL
         elif piece.radius:
             kind = MSO_SHAPE.ROUND_2_SAME_RECTANGLE if piece.upper else MSO_SHAPE.ROUNDED_RECTANGLE
-        shape = shapes.add_shape(kind, *self._place(piece.area))
+        shape = self._slide.shapes.add_shape(kind, *self._place(piece.area))
         drop_style(shape._element)
         if piece.radius and not piece.is_disc:
             shape.adjustments[0] = piece.radius / min(piece.area.width, piece.area.height)
@@ -211,17 +210,17 @@ class _Slide:
             set_line(shape._element, self._hex(piece.stroke), self._length(piece.width))
         return shape
 
-    def _text(self, shapes: Any, run: TextRun) -> Any:
+    def _text(self, run: TextRun) -> Any:
         """A text box of the size of its line; it does not wrap, and keeps its anchor in any font."""
         typeface, _ = _FONTS[run.face]
         wide = width(run.text, run.size, run.face)
         area = Rectangle(start_of(run), run.y - _ASCENT[typeface] * run.size, wide, _HEIGHT * run.size)
-        box = shapes.add_textbox(*self._place(area))
+        box = self._slide.shapes.add_textbox(*self._place(area))
         frame = box.text_frame
         _without_margins(frame)
         frame.paragraphs[0].alignment = _ALIGNED[run.anchor]
         self._write(frame.paragraphs[0], run, run.text)
-        return box._element
+        return box
 
     def _write(self, paragraph: Any, run: TextRun, text: str) -> None:
         """Add text to a paragraph in the style of a run of the Scene."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
 from inspector.folding import FoldedGraph, fold
 from inspector.graph import Graph
+from inspector.graph.inner_parts import opened, operation_count
 from inspector.options.choices import Depth, StyleName, check_depth
 from inspector.options.figure_options import FigureOptions
 
@@ -62,9 +64,7 @@ def note(graph: Graph) -> tuple[str, ...]:
 
 def is_folded(graph: Graph) -> bool:
     """Whether some of its nodes are boxes of several functions."""
-    return isinstance(graph, FoldedGraph) or any(
-        attributes["kind"] == "fold" for attributes in graph.rows.nodes.values()
-    )
+    return isinstance(graph, FoldedGraph) or graph.has_boxes
 
 
 def _style(graph: Graph, look: FigureOptions, depth: Depth) -> StyleName:
@@ -74,4 +74,6 @@ def _style(graph: Graph, look: FigureOptions, depth: Depth) -> StyleName:
 
 
 def _is_larger(graph: Graph, most: int) -> bool:
-    return any(number >= most for number, _ in enumerate(graph.functions()))
+    """Whether more Nodes than this would be drawn, counting the operations of compiled functions."""
+    functions = sum(1 for _ in islice(graph.functions(), most + 1))
+    return functions > most or functions + operation_count(opened(graph)) > most

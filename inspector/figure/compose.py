@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from inspector.figure import code_listing, footer, heading, legend
 from inspector.figure.badge_places import badge_places, usual_place
 from inspector.figure.box_shapes import build_box, centered
+from inspector.figure.grounds import grounds_of
 from inspector.figure.layout_problem import is_link
 from inspector.figure.link_ends import link_ends
-from inspector.figure.pass_grounds import grounds_of
 from inspector.layout.problem import Placement, Problem, Size
 from inspector.scene.scene import Badge, Box, Panel, Point, Rectangle, TextRun, WeightedWire, Wire
 from inspector.scene.splines import straight

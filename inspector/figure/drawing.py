@@ -26,7 +26,9 @@ from inspector.folding import ROOMS, FoldedGraph, fold, merge_neighbours
 from inspector.folding.boxes import members
 from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of, with_step_order
 from inspector.graph import Graph
+from inspector.graph.inner_parts import closed, opened, operation_count
 from inspector.graph.model import MOMENTS
+from inspector.graph.row_types import InnerPart
 from inspector.graph.step_replay import ReplayFrame, after_steps, replay_frames
 from inspector.layout.articulation_segments import place_segments
 from inspector.layout.circuit import place_circuit
@@ -40,7 +42,8 @@ from inspector.options.presentation import PLAIN, Presentation
 from inspector.scene import Panel, Scene
 from inspector.scene.transform import transform_panel
 from inspector.styles import Plan, call_code, figure_title, gradient_table
-from inspector.styles.plan import CircuitPlan
+from inspector.styles.inner_groups import STYLES_WITH_GROUPS
+from inspector.styles.plan import CircuitPlan, GroupedPlan
 from inspector.styles.table import Density
 from inspector.typography import pluralize
 from inspector.util.gc_pause import gc_paused
@@ -115,10 +118,14 @@ def draw(
     remarks = (*_remarks(fitted, look), *note(graph))
     figure = _figure(fitted, both, partial(figure_title, graph, code), whole, remarks)
     if may_fold and not _fits_two_screens(figure):
-        if look.values == "auto" and any(plan.has_heat_maps for plan in plans(look, None)):
-            return _plain(redraw(whole, without_heat_maps(asked), depth=depth))
-        return _smaller(figure, redraw(whole, replace(look, style=FOLDED_STYLE), depth=depth), whole)
+        has_heat_maps = look.values == "auto" and any(plan.has_heat_maps for plan in plans(look, None))
+        return _for_two_screens(figure, whole, asked, has_heat_maps=has_heat_maps, redraw=redraw)
     return _with_boxes_that_fit(figure, whole, look, depth, redraw)
+
+
+def _left_out(parts: Mapping[str, InnerPart]) -> str:
+    """`9 operations inside of Nodes left out`"""
+    return f"{pluralize(operation_count(parts), 'operation')} inside of Nodes left out"
 
 
 def _before_and_after(
@@ -130,11 +137,17 @@ def _before_and_after(
     return handed_out(drawn, graph, plans.presentation.handout)
 
 
-def _plain(figure: Figure) -> Figure:
-    """The figure that was drawn without its heat maps, with a remark unless it was also folded."""
-    if figure.remarks or not _fits_two_screens(figure):
-        return figure
-    return _with_remark(figure, "heat maps left out, to fit two screens; --values heat draws them")
+def _for_two_screens(
+    figure: Figure, graph: Graph, asked: FigureOptions, *, has_heat_maps: bool, redraw: _Redraw
+) -> Figure:
+    """The figure with less in it: without heat maps, with functions closed, or folded."""
+    plain = redraw(graph, without_heat_maps(asked)) if has_heat_maps else figure
+    if has_heat_maps and not plain.remarks and _fits_two_screens(plain):
+        return _with_remark(plain, "heat maps left out, to fit two screens; --values heat draws them")
+    if parts := opened(graph):
+        remark = f"{_left_out(parts)}, to fit two screens; --style {UNFOLDED_STYLE} draws them"
+        return _with_remark(redraw(closed(graph), asked), remark)
+    return plain if has_heat_maps else _smaller(figure, redraw(graph, replace(asked, style=FOLDED_STYLE)), graph)
 
 
 def _folded_instead(
@@ -231,6 +244,9 @@ def _draw_smaller(
         return None  # a full graph, a path or a listing was requested
     if look.style == FOLDED_STYLE:
         return None if is_folded(graph) else _folded_further(graph, look, fitted, redraw)
+    if look.style in STYLES_WITH_GROUPS and (parts := opened(graph)):
+        remark = f"{_needs_text(look, fitted)}; {_left_out(parts)}"
+        return _with_remark(redraw(closed(graph), look, depth=depth), remark)
     folded_look = replace(look, style=FOLDED_STYLE, detail=None)
     figure = redraw(graph, folded_look, depth=depth)
     if not _fits_canvas(figure, folded_look) and not _is_hopeless(fitted, look):
@@ -365,7 +381,7 @@ def place_plans(plans: Sequence[Plan], direction: Direction | None, spacing: Spa
     if count <= MOST_BOXES_IN_PROCESS:
         if isinstance(plans[0], CircuitPlan):
             return plans, place_circuit(problem, [one.hosts for one in plans[0].passes]), problem
-        return plans, place(problem), problem
+        return plans, place(problem, plans[0].groups if isinstance(plans[0], GroupedPlan) else ()), problem
     whole = replace(problem, spacing=replace(spacing, rows=1))
     return plans, place_segments(whole, _part_placed), whole
 

@@ -8,9 +8,9 @@ from inspector.typography import cap_height, width
 
 _ROW = 1.3
 """Height of a row as a multiple of the text's size."""
-_COLUMN_GAP = 0.8
+_COLUMN_GAP = 0.6
 """Distance of two columns, likewise."""
-_INSIDE = 0.4
+_INSIDE = 0.25
 """Distance of the numbers from the brackets, likewise."""
 _STROKE = 1.4
 _TICK = 5.0

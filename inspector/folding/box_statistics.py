@@ -22,8 +22,11 @@ def norm_range(values: Iterable[Value]) -> Norms:
     """The range of the norms of several gradients, and the number of gradients outside of it, by reason."""
     low, high = math.inf, 0.0
     known = zeros = bad = missing = unseen = 0
+    last, sizes = _UNSEEN, list[Any]()
     for value in values:
-        for size in _sizes(value):
+        if value is not last:  # what is unknown of many functions is one object
+            last, sizes = value, _sizes(value)
+        for size in sizes:
             if size is None:
                 missing += 1
             elif size is _UNSEEN:

@@ -31,7 +31,7 @@ def loop_iterations(
     kinds: by index in `positions`. The lists contain neither functions outside of the loop nor AccumulateGrads.
     """
     own = [(of.turns[position], position, kind) for position, kind in zip(positions, kinds, strict=True)]
-    own = [entry for entry in own if not of.functions[entry[1]]["is_leaf"]]
+    own = [entry for entry in own if not of.leaf_flags[entry[1]]]
     own.sort(key=lambda entry: entry[0])
     counts = Counter(kind for _, _, kind in own)  # in the order of their first functions, root first
     ordered = [position for _, position, _ in own]
@@ -124,13 +124,14 @@ def _with_between(
     for position in ordered:
         if position in below or position in chosen:
             mine = iterations.get(position)
-            following = targets[starts[position] : starts[position + 1]]
-            below.update(target for target in following if mine and iterations.get(target) == mine)
+            for target in targets[starts[position] : starts[position + 1]] if mine else ():
+                if iterations.get(target) == mine:
+                    below.add(target)
     for position in reversed(ordered):
         mine = iterations.get(position)
-        following = targets[starts[position] : starts[position + 1]]
-        inside = (target for target in following if target in chosen or target in above)
-        if mine and any(iterations.get(target) == mine for target in inside):
-            above.add(position)
+        for target in targets[starts[position] : starts[position + 1]] if mine else ():
+            if iterations.get(target) == mine and (target in chosen or target in above):
+                above.add(position)
+                break
     wanted = chosen | (below & above)
     return [position for position in ordered if position in iterations and position in wanted]

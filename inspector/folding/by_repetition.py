@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 from inspector.folding.boxes import FoldedBox, Item, flattened, functions_of, members
-from inspector.folding.context import FoldingContext, mask_digits
+from inspector.folding.context import FoldingContext, mask_digits, masked_names
 from inspector.folding.isomorphism import IsomorphismKey, repeated_runs
 from inspector.folding.module_paths import Path, name_of, names_in
 from inspector.graph.node_names import without_backward
@@ -126,8 +126,10 @@ class RepeatFinder:
     def _label_of_passes(self, items: Sequence[Item], depth: int) -> str:
         """The label of several passes through one module; empty if the items are something else."""
         calls = [self._context.path(item)[:depth] for item in items]
+        if len(set(calls)) < len(calls):
+            return ""
         modules = {names_in(call) for call in calls}
-        if len(modules) > 1 or len(set(calls)) < len(calls) or modules == {()}:
+        if len(modules) > 1 or modules == {()}:
             return ""
         name, count = name_of(calls[0]), self._context.calls.passes(calls[0])
         numbers = sorted(call[-1][1] for call in calls)
@@ -139,8 +141,8 @@ class RepeatFinder:
 
     def _structure_key(self, items: Sequence[Item]) -> Hashable:
         """The certificate of several items as one part."""
-        if len(items) == 1 and not isinstance(items[0], FoldedBox):
-            return self._keys.key_of_one(items[0], (self._context.function(items[0])["name"], 0, ()))
+        if len(items) == 1 and len(members(items[0])) == 1:
+            return self._key_of_one(items[0])
         place = dict(functions_of(items))
         depths = [len(self._context.path(item)) for item in items]
         # Iteration k of a loop may call module k of a list; the number of the module must not matter then.
@@ -148,14 +150,22 @@ class RepeatFinder:
 
         def label(position: int) -> Hashable:
             index = place[position]
-            inner = names_in(self._context.paths[position][depths[index] :])
+            inner = self._context.paths[position][depths[index] :]
             return (
                 self._context.function(position)["name"],
                 index,
-                inner if exact else tuple(map(mask_digits, inner)),
+                names_in(inner) if exact else masked_names(inner),
             )
 
         return self._keys.key_of(sorted(place), label)
+
+
+    def _key_of_one(self, item: Item) -> Hashable:
+        """The certificate of an item of one function, of which there may be many."""
+        context, position = self._context, members(item)[0]
+        inner = context.paths[position][len(context.path(item)) :]
+        names = masked_names(inner) if isinstance(item, FoldedBox) and item.kind == "step" else names_in(inner)
+        return self._keys.key_of_one(position, (context.function(position)["name"], 0, names))
 
 
 def _are_steps(items: Sequence[Item]) -> bool:

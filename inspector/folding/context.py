@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from inspector.folding.boxes import FoldedBox, Item, following_items, members
 from inspector.folding.module_calls import ModuleCalls
-from inspector.folding.module_paths import Path, common
+from inspector.folding.module_paths import Path, common, names_in
 from inspector.graph import Graph
 from inspector.graph.row_types import FunctionRow
-from inspector.graph.topology import topology_of
+from inspector.graph.topology import IncomingEdges, topology_of
 
 _DIGITS = re.compile(r"\d+")
 
@@ -26,10 +26,10 @@ class FoldingContext:
     def __init__(self, graph: Graph, atoms: Sequence[FoldedBox] = ()) -> None:
         self.graph = graph
         self.topology = topology_of(graph)
-        self.arrivals = self.topology.arrivals
         self.turns = self.topology.turns
         self.calls = ModuleCalls(graph, self.topology)
         self.paths = self.calls.paths
+        self._is_leaf = self.topology.leaf_flags
         self._atoms = {self.first(atom): atom for atom in atoms}
         self._swallowed = {
             position for first, atom in self._atoms.items() for position in atom.positions if position != first
@@ -38,19 +38,25 @@ class FoldingContext:
     def __len__(self) -> int:
         return len(self.topology)
 
+    @property
+    def arrivals(self) -> IncomingEdges:
+        """The edges, grouped by target."""
+        return self.topology.arrivals
+
     def function(self, position: int) -> FunctionRow:
         """The attributes of a function."""
         return self.topology.functions[position]
 
     def is_leaf(self, item: Item) -> bool:
         """Whether an item is an AccumulateGrad."""
-        return not isinstance(item, FoldedBox) and bool(self.topology.functions[item]["is_leaf"])
+        return not isinstance(item, FoldedBox) and self._is_leaf[item] == 1
 
     def first(self, item: Item) -> int:
         """The function that represents an item: the first from the root, preferably not an AccumulateGrad."""
         if not isinstance(item, FoldedBox):
             return item
-        return min(members(item), key=lambda position: (self.is_leaf(position), self.turns[position]))
+        others = [position for position in item.positions if not self._is_leaf[position]]
+        return min(others or item.positions, key=self.turns.__getitem__)
 
     def items(self, positions: Sequence[int]) -> list[Item]:
         """Functions as items: those in a box of an earlier view are replaced by that box."""
@@ -64,6 +70,8 @@ class FoldingContext:
 
     def whole(self, positions: Sequence[int]) -> list[int]:
         """These functions, completed with all functions of the earlier boxes they represent."""
+        if not self._atoms:
+            return sorted(positions)
         return sorted(position for item in self.items(positions) for position in members(item))
 
     def path(self, item: Item) -> Path:
@@ -74,6 +82,8 @@ class FoldingContext:
         """The innermost module that contains all of these functions."""
         path = self.paths[positions[0]]
         for position in positions:
+            if not path:
+                break
             path = common(path, self.paths[position])
         return path
 
@@ -98,10 +108,20 @@ class FoldingContext:
 
     def sorted(self, items: Sequence[Item]) -> list[Item]:
         """Items in walk order."""
-        return sorted(items, key=lambda item: members(item)[0])
+        return sorted(items, key=_first_member)
+
+
+def _first_member(item: Item) -> int:
+    return item.positions[0] if isinstance(item, FoldedBox) else item
 
 
 @functools.lru_cache(maxsize=100_000)
 def mask_digits(text: str) -> str:
     """`blocks.*.attn` from `blocks.3.attn`."""
     return _DIGITS.sub("*", text)
+
+
+@functools.lru_cache(maxsize=100_000)
+def masked_names(path: Path) -> tuple[str, ...]:
+    """The names along a path, without digits."""
+    return tuple(map(mask_digits, names_in(path)))

@@ -58,7 +58,7 @@ def fold(graph: Graph, depth: Depth = "auto", room: Room = ROOMS[0]) -> Graph:
         return graph
     whole = whole_of(graph)
     with gc_paused():
-        atoms = [item for item in items_of(graph) if isinstance(item, FoldedBox)]
+        atoms = [item for item in items_of(graph) if isinstance(item, FoldedBox)] if graph is not whole else []
         folder = Grouping(whole, atoms)
         items = _auto(folder, room) if depth == "auto" else _to_depth(folder, depth)
         count, remark = _count(folder, items, {}), ""

@@ -42,7 +42,7 @@ def whole_of(graph: Graph) -> Graph:
     """
     if isinstance(graph, FoldedGraph):
         return graph.whole
-    if any(attributes["kind"] == "fold" for attributes in graph.rows.nodes.values()):
+    if graph.has_boxes:
         raise ValueError("this graph was saved folded, without the Nodes inside its boxes")
     return graph
 

@@ -14,8 +14,8 @@ from inspector.folding.by_loop_iteration import loop_iterations
 from inspector.folding.by_module import by_module
 from inspector.folding.by_repetition import MIN_REPEATS, RepeatFinder
 from inspector.folding.by_source_line import by_source_line
-from inspector.folding.context import FoldingContext, mask_digits
-from inspector.folding.module_paths import Path, name_of, names_in
+from inspector.folding.context import FoldingContext, masked_names
+from inspector.folding.module_paths import Path, name_of
 from inspector.graph import Graph
 from inspector.graph.places import file_and_line
 from inspector.graph.topology import Topology
@@ -25,9 +25,12 @@ _TO = "\N{EN DASH}"
 MANY_FUNCTIONS = 24
 """Minimum number of functions outside of inner modules for which a loop is searched."""
 
-_tops: weakref.WeakKeyDictionary[Topology, list[Item]] = weakref.WeakKeyDictionary()
-"""The items of whole graphs. A figure, its page and the tree of the page group the same graph, and that takes a
-second for 15,000 Nodes."""
+_Opened = dict[FoldedBox | None, list[Item]]
+"""What boxes hold; None stands for the whole graph."""
+
+_opened: weakref.WeakKeyDictionary[Topology, _Opened] = weakref.WeakKeyDictionary()
+"""Of graphs without earlier boxes: a figure, its fallbacks, its page and the tree of the page open the same boxes,
+and that takes a second for 15,000 Nodes."""
 
 
 class Grouping:
@@ -39,30 +42,29 @@ class Grouping:
     def __init__(self, graph: Graph, atoms: Sequence[FoldedBox] = ()) -> None:
         self.ground = FoldingContext(graph, atoms)
         self._repeats = RepeatFinder(self.ground)
-        self._is_of_nodes = not atoms
+        self._opened: _Opened = {} if atoms else _opened.setdefault(self.ground.topology, {})
 
     def all(self) -> list[Item]:
         """The items of the whole graph, grouped."""
-        topology = self.ground.topology
-        known = _tops.get(topology) if self._is_of_nodes else None
-        if known is None:
-            known = self._arranged(range(len(self.ground)), ())
-            if self._is_of_nodes:
-                _tops[topology] = known
-        return list(known)
+        return self._arranged_once(None, range(len(self.ground)), ())
 
     def open(self, box: FoldedBox) -> list[Item]:
         """The contents of a box, grouped."""
         if box.kind == "equal":
             return list(box.repeats)
         if box.kind in ("module", "call", "step"):
-            return self._arranged(box.positions, box.path)
+            return self._arranged_once(box, box.positions, box.path)
         return self.ground.items(box.positions) if box.kind == "line" else list(box.positions)
 
     def without_first(self, box: FoldedBox) -> Item:
         """Equal parts except the one nearest to the root."""
         parts = box.repeats[1:]
         return self.ground.as_items(parts)[0] if len(parts) == 1 else self._repeats.stack(parts, box.path)
+
+    def _arranged_once(self, box: FoldedBox | None, positions: Sequence[int], path: Path) -> list[Item]:
+        if box not in self._opened:
+            self._opened[box] = self._arranged(positions, path)
+        return list(self._opened[box])
 
     def _arranged(self, positions: Sequence[int], path: Path) -> list[Item]:
         context = self.ground
@@ -113,8 +115,7 @@ class Grouping:
     def _kind(self, position: int) -> Hashable:
         """The properties that a function shares with its counterparts in other iterations of a loop."""
         function = self.ground.function(position)
-        path = tuple(map(mask_digits, names_in(self.ground.paths[position])))
-        return function["name"], path, file_and_line(function["source"])
+        return function["name"], masked_names(self.ground.paths[position]), file_and_line(function["source"])
 
     def _by_step(self, positions: Sequence[int], path: Path) -> list[Item]:
         """The iterations of all loops as boxes, and the functions outside of loops; empty if there is no loop."""
@@ -146,7 +147,7 @@ class Grouping:
     def _steps(self, parts: Sequence[list[int]], path: Path) -> list[Item]:
         """Iterations as boxes, numbered in the order of the forward."""
         found: list[Item] = []
-        lines = self._lines(parts, path)
+        lines = self._lines(parts, path) if self.ground.calls.has_lines(path) else ""
         for number, part in zip(range(len(parts), 0, -1), parts, strict=True):
             inner = self.ground.common_path(part)
             inner = inner if len(inner) > len(path) else path
@@ -160,7 +161,7 @@ class Grouping:
         functions = (self.ground.function(position) for part in parts for position in part)
         own = {place for function in functions if (place := file_and_line(function["source"])) is not None}
         files = Counter(file for file, _ in own)
-        if not files or not self.ground.calls.has_lines(path):
+        if not files:
             return ""
         most = max(files, key=lambda file: (files[file], file))
         lines = sorted(line for file, line in own if file == most)

@@ -47,17 +47,17 @@ class IsomorphismKey:
         first.sort(key=lambda position: (below[position], self._turns[position]))
         rest = sorted(positions, key=lambda position: self._turns[position])
         order = self._walk([*first, *rest], inside)
-        return tuple(
+        return tuple([
             (
                 below[position],
                 doors[position],
-                tuple(
+                tuple([
                     (slot, input_nr, order[target]) if target in inside else (slot, beyond)
                     for slot, input_nr, target, beyond in self._leaving(position)
-                ),
+                ]),
             )
             for position in order
-        )
+        ])
 
     def key_of_one(self, position: int, label: Any) -> StructureKey:
         """The certificate of a single function, of which there may be many. label: its properties."""
@@ -69,7 +69,9 @@ class IsomorphismKey:
     def _doors(self, position: int, inside: set[int]) -> tuple[int, ...]:
         """The outputs at which gradients arrive from outside, regardless of their number and source."""
         doors = self._of.arrivals.outputs_entered(position, inside)
-        return tuple(sorted(doors | {0} if position in self._of.roots else doors))
+        if position in self._of.roots:
+            doors.add(0)
+        return tuple(sorted(doors)) if len(doors) > 1 else tuple(doors)
 
     def _below(self, positions: Sequence[int], inside: set[int], label: Label) -> dict[int, int]:
         """A number for each function that identifies its subgraph within the part (a Merkle hash, but exact)."""
@@ -87,9 +89,9 @@ class IsomorphismKey:
         """The edges of a function, by slot. A target outside of a part counts only if it is a leaf."""
         found = self._edges.get(position)
         if found is None:
-            functions = self._of.functions
+            is_leaf = self._of.leaf_flags
             found = self._edges[position] = [
-                (edge["slot"], edge["input_nr"], target, target if functions[target]["is_leaf"] else _OUTSIDE)
+                (edge["slot"], edge["input_nr"], target, target if is_leaf[target] else _OUTSIDE)
                 for target, edge in self._of.leaving(position)
             ]
         return found
@@ -120,6 +122,8 @@ def repeated_runs(certificates: Sequence[Any], least: int) -> list[tuple[int, in
             repetitions = (end - start) // period
             if repetitions >= least and repetitions * period > best[0] * best[1]:
                 best = (period, repetitions)
+                if end == len(certificates) and period == 1:
+                    break  # no longer period covers more
         if best[1] >= least:
             found.append((start, *best))
         start += best[0] * best[1]

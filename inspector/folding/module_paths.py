@@ -41,7 +41,7 @@ def name_of(path: Path) -> str:
 
 def names_in(path: Path) -> tuple[str, ...]:
     """The names along a path, without passes."""
-    return tuple(name for name, _ in path)
+    return tuple([name for name, _ in path]) if path else ()
 
 
 def common(one: tuple[_Step, ...], other: tuple[_Step, ...]) -> tuple[_Step, ...]:

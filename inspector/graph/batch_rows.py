@@ -53,6 +53,9 @@ _ALONG = frozenset((
 ))  # fmt: skip
 """Ops that keep rows unless they work along the first dimension."""
 
+_ROWWISE = frozenset(("expand", "repeat", *_BY_OPERAND, *_ELEMENTWISE, *_ALONG))
+"""Ops of which it is known which rows of their operands make a row."""
+
 _REDUCTIONS = frozenset((
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "huber_loss", "kl_div", "mean", "mse_loss",
     "nll_loss", "nll_loss2d", "smooth_l1_loss", "sum",
@@ -106,6 +109,44 @@ def first_samples(graph: Graph) -> tuple[str, RowMeaning] | None:
             if tried == _MOST_TRIED:
                 break
     return None
+
+
+def where_rows_are_lost(graph: Graph, node: str, count: int) -> list[str]:
+    """The Nodes that have made one of all rows, if what a Node computes has equal rows since they are copies.
+
+    count: the number of rows. Empty if the rows may differ, or if that is not known.
+    """
+    of = topology_of(graph)
+    start = of.index[node]
+    copied: list[int] = []
+    for at in reach([start], lambda at: _operands(of, at, count)):
+        row = of.functions[at]
+        is_known = op_of(row["name"]) in _ROWWISE or is_kind(row["name"], *_ELEMENTWISE_KINDS, NodeKind.RESHAPES)
+        if not is_known or not of.following(at) or _rows_out(row) != count or _has_rows(row, count):
+            return []
+        if op_of(row["name"]) not in _BY_OPERAND:
+            copied += [target for target in of.following(at) if target not in _operands(of, at, count)]
+    if any(_rows_out(of.functions[at]) == count for at in copied):
+        return []  # rows that became columns
+    return [of.ids[at] for at in reach(copied, of.following) if _takes_together(of, at, count)]
+
+
+def _has_rows(row: FunctionRow, count: int) -> bool:
+    """Whether an operand without a gradient may be different for each row."""
+    return any(count in item.get("shape", ()) for item in row.get("constants", ()))
+
+
+def _takes_together(of: Topology, at: int, count: int) -> bool:
+    """Whether a Node makes one of all rows of its input, or takes one of them."""
+    row, inputs = of.functions[at], of.following(at)
+    if op_of(row["name"]) not in _ALONG or len(inputs) != 1:
+        return False
+    sizes = row["attributes"].get("self_sym_sizes") or _shape(of.functions[inputs[0]]["gradient"])
+    if not sizes or sizes[0] != count or len(sizes) < 2:
+        return False
+    shape = _shape(row["gradient"])
+    has_left = shape is None or len(shape) < len(sizes) or shape[0] == 1
+    return has_left and "dim" in row["attributes"] and 0 in _dimensions(row, len(sizes))
 
 
 def _is_loss(row: FunctionRow) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, overload
 
 from inspector.graph.row_types import (
@@ -129,10 +130,19 @@ class Graph:
         """Whether backward ran through the graph, as far as known: large graphs have no steps."""
         if self.steps or self.error is not None:
             return True
-        if any(not is_unknown(function["step"]) for _, function in self.functions()):
+        if self._has_known_steps:
             return False
         held = [self[root]["after"]["data"] for root in self.roots if root in self.rows]
         return any(not is_unknown(value) for value in held)
+
+    @cached_property
+    def _has_known_steps(self) -> bool:
+        return any(not is_unknown(function["step"]) for _, function in self.functions())
+
+    @cached_property
+    def has_boxes(self) -> bool:
+        """Whether some of the nodes are boxes of several functions."""
+        return any(True for _ in self.folds())
 
     def make(self) -> None:
         """Build the rows now, while their source is available."""

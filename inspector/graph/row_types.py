@@ -161,24 +161,36 @@ class GradientRows(TypedDict):
     """Number of rows that are not finite beyond those."""
 
 
-class CompiledOperation(TypedDict):
-    """An operation of the backward graph of a compiled function."""
+class InnerOperation(TypedDict):
+    """An operation inside a function."""
 
     name: str
-    """torch's name of it: tanh_backward"""
+    """torch's name of it: tanh_backward in a compiled function, TanhBackward0 for a Node."""
     inputs: list[Count]
     """The operations whose results it uses, by their positions in the list."""
-    module: str | None
-    """Path of the module that it belongs to, within the compiled one; null outside of modules."""
+    module: str | Unknown | None
+    """Path of the module that it belongs to; null outside of modules."""
     source: Source | None
-    """The line of the forward that it belongs to; null if torch does not tell."""
+    """The line of the forward that it belongs to; null if that is not known."""
+    leaf: NotRequired[str | None]
+    """For an AccumulateGrad: the name of its leaf; null if it has none."""
+    gradient: NotRequired[Value]
+    """For a Node with one output: the gradient that arrived."""
 
 
-class CompiledPart(TypedDict):
-    """What a compiled function computes in backward. One that Dynamo could not compile as a whole has several."""
+class InnerPart(TypedDict):
+    """What a function does in backward, if it is not one operation: what a compiled function computes, of which
+    there are several if Dynamo could not compile it as a whole; or the Nodes of the graph that a function ran
+    backward through itself, as a reentrant checkpoint does."""
 
-    operations: list[CompiledOperation]
-    """In the order of the graph that AOTAutograd made, before its backend compiles it."""
+    operations: list[InnerOperation]
+    """In the order of the graph that AOTAutograd made, before its backend compiles it; Nodes in the order in which
+    the engine ran them."""
+    receives: list[Count]
+    """The operations that use a gradient that arrives at the function, by their positions."""
+    returns: NotRequired[list[Count | None]]
+    """For each slot of next_functions the operation whose result goes there; null if none does. Missing if torch
+    does not tell."""
     graph_break: NotRequired[Source]
     """The line at which Dynamo stopped, and after which this part begins."""
 
@@ -224,8 +236,10 @@ class LookedUpFields(TypedDict):
     and if unknown."""
     step: Positive | Unknown | None
     """Its step in the engine's order; null if the engine did not run it."""
-    compiled: NotRequired[CompiledPart]
-    """For a CompiledFunctionBackward: what is in it. Missing if torch does not keep it."""
+    compiled: NotRequired[InnerPart | Unknown]
+    """For a CompiledFunctionBackward: what is in it."""
+    nested: NotRequired[InnerPart | Unknown]
+    """The graph that it made in its backward and ran backward through. Missing if it did not."""
     empty_slots: list[Count]
     """Slots of next_functions without a function."""
     formula: dict[str, str]

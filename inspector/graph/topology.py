@@ -67,6 +67,11 @@ class Topology:
         return turns
 
     @cached_property
+    def leaf_flags(self) -> bytes:
+        """For each function, 1 if it is an AccumulateGrad, else 0."""
+        return bytes([function["is_leaf"] for function in self.functions])
+
+    @cached_property
     def levels(self) -> array[int]:
         """The number of edges on the longest path from a root to each function."""
         return longest_ways(self.order, self.starts, self.targets)
@@ -109,7 +114,7 @@ class IncomingEdges:
 
     starts: array[int]
     sources: array[int]
-    numbers: array[int]
+    numbers: list[int]
 
     def of(self, position: int) -> Sequence[int]:
         """The functions that send a gradient to this one, once for every edge."""
@@ -117,11 +122,11 @@ class IncomingEdges:
 
     def outputs_entered(self, position: int, inside: Collection[int]) -> set[int]:
         """The outputs of a function at which gradients arrive from functions that are not `inside`."""
-        start, end = self.starts[position], self.starts[position + 1]
-        if all(source not in inside for source in self.sources[start:end]):
-            return set(self.numbers[start:end])
-        edges = range(start, end)
-        return {self.numbers[edge] for edge in edges if self.sources[edge] not in inside}
+        sources, found = self.sources, set()
+        for edge in range(self.starts[position], self.starts[position + 1]):
+            if sources[edge] not in inside:
+                found.add(self.numbers[edge])
+        return found
 
 
 def topology_of(graph: Graph) -> Topology:
@@ -176,7 +181,7 @@ def _arrivals(of: Topology) -> IncomingEdges:
     starts = array("i", accumulate(counts))
     free = array("i", starts)
     found = array("i", bytes(4 * len(of.targets)))
-    numbers = array("i", found)
+    numbers = [0] * len(found)  # a report may hold any integer here
     for position in range(len(of)):
         for edge in range(of.starts[position], of.starts[position + 1]):
             target = of.targets[edge]

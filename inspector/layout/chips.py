@@ -1,7 +1,8 @@
 """Place the chips of a circuit: small boxes that hang on a gate, above or below the line of gates.
 
 The gates are placed without them. A chip then moves away from its gate until it is clear of everything else, so
-that it takes no room in the line.
+that it takes no room in the line. Where no wire leads to a gate, a tall chip stands before it, where its line
+begins.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ _DETOUR = 1.5
 _CLEARANCE = 7.0
 _NARROW, _MORE = 2.0, 31.0
 """The width that stands for a chip, and what its height takes in addition."""
+_TALL = 56.0
+"""Minimum height of a chip that stands before its gate: more than two lines."""
 _LINK = 3.0
 """Half the width that a link keeps clear."""
 
@@ -39,10 +42,12 @@ def without_chips(problem: Problem, roomy: Collection[str], kept: Collection[str
     return replace(problem, sizes=sizes, hanging=hanging)
 
 
-def with_chips(placement: Placement, problem: Problem, kept: Collection[str]) -> tuple[Placement, list[str]]:
+def with_chips(
+    placement: Placement, problem: Problem, kept: Collection[str], passes: Sequence[Collection[str]]
+) -> tuple[Placement, list[str]]:
     """The placement with its other chips, and those that have no clear place. For horizontal problems.
 
-    kept: the chips that are placed already.
+    kept: the chips that are placed already. passes: the boxes of each pass of a loop.
     """
     boxes = {box: area for box, area in placement.boxes.items() if box in kept or box not in problem.hanging}
     placement = replace(placement, boxes=boxes)
@@ -52,22 +57,62 @@ def with_chips(placement: Placement, problem: Problem, kept: Collection[str]) ->
         hung.setdefault(host, []).append(chip)
     gates = [area for box, area in placement.boxes.items() if box not in problem.hanging]
     middle = sum(area.center[1] for area in gates) / len(gates)
-    places: dict[str, Rectangle] = {}
+    places = _places_before(hung, placement, problem, passes)
+    for chip, place in places.items():
+        obstacles += [place, *_link_before(placement.boxes[problem.hanging[chip]], place)]
     failed: list[str] = []
     for host in sorted(hung, key=lambda host: placement.boxes[host].x):
         gate = placement.boxes[host]
         upper = gate.center[1] <= middle + _STEP
-        for number, chip in enumerate(hung[host]):
+        rest = [chip for chip in hung[host] if chip not in places]
+        for number, chip in enumerate(rest):
             if chip in placement.boxes:
                 continue
             others = [area for area in obstacles if area != gate]
-            place = _place(gate, problem.sizes[chip], upper == (number % 2 == 0), others)
-            if place is None:
+            found = _place(gate, problem.sizes[chip], upper == (number % 2 == 0), others)
+            if found is None:
                 failed.append(chip)
                 continue
-            places[chip] = place
-            obstacles += [place, *_link(gate, place)]
+            places[chip] = found
+            obstacles += [found, *_link(gate, found)]
     return replace(placement, boxes={**placement.boxes, **places}), failed
+
+
+def _places_before(
+    hung: dict[str, list[str]], placement: Placement, problem: Problem, passes: Sequence[Collection[str]]
+) -> dict[str, Rectangle]:
+    """The places of chips before their gates: of the least tall chip of each gate to which no wire leads."""
+    places: dict[str, Rectangle] = {}
+    if problem.direction != "LR":
+        return places
+    reached = {route.target for route in problem.routes} | {host for one_pass in passes for host in one_pass}
+    obstacles = list(_obstacles(placement))
+    for host, chips in hung.items():
+        gate, tall = placement.boxes[host], [chip for chip in chips if problem.sizes[chip][1] >= _TALL]
+        if host in reached or not tall or any(chip in placement.boxes for chip in chips):
+            continue
+        chip = min(tall, key=lambda chip: problem.sizes[chip][1])
+        others = [area for area in (*obstacles, *places.values()) if area != gate]
+        place = _before(gate, problem.sizes[chip], others)
+        if place is not None:
+            places[chip] = place
+    return places
+
+
+def _before(gate: Rectangle, size: Size, obstacles: Sequence[Rectangle]) -> Rectangle | None:
+    """The nearest clear place left of a gate."""
+    distance = _NEAREST
+    while distance <= _FARTHEST:
+        area = Rectangle(gate.x - distance - size[0], gate.center[1] - size[1] / 2, *size)
+        taken = [area.grown(_CLEARANCE), *_link_before(gate, area)]
+        if not any(piece.overlaps(other) for piece in taken for other in obstacles):
+            return area
+        distance += _STEP
+    return None
+
+
+def _link_before(gate: Rectangle, chip: Rectangle) -> list[Rectangle]:
+    return list(pieces(straight((chip.right, chip.center[1]), (gate.x, gate.center[1])), _LINK))
 
 
 def _obstacles(placement: Placement) -> Iterator[Rectangle]:

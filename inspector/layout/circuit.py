@@ -36,7 +36,7 @@ def _row(problem: Problem, passes: Passes) -> Placement:
     kept: set[str] = set()
     for _ in range(_MOST_TRIES if problem.horizontal else 0):
         gates = _gates(without_chips(problem, roomy, kept), passes)
-        placed, failed = with_chips(gates, problem, kept)
+        placed, failed = with_chips(gates, problem, kept, passes)
         if not failed:
             return placed
         if _is_too_large(gates, problem.spacing.room):  # not drawn: chips without a place lie on their gates

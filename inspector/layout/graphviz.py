@@ -18,6 +18,8 @@ from inspector.scene.scene import Point
 from inspector.util.fast_dataclass import fast_dataclass
 
 _POINTS_PER_INCH = 72
+_CLUSTER_MARGIN = 10
+"""Points between the blocks of a cluster and what surrounds it."""
 _MANY_NODES = 300
 """Number of blocks above which dot's placement and crossing minimisation are shortened."""
 _TABLE = (
@@ -59,13 +61,15 @@ class DotSettings:
 
     horizontal: whether wires run from left to right, else from top to bottom. gaps: minimum room between ranks and
     between blocks of one rank, in points. rough: only compute ranks and the order within each. outermost: blocks
-    that have the last rank (`sink`) or the first (`source`) to themselves.
+    blocks that have the last rank (`sink`) or the first (`source`) to themselves. clusters: blocks that no other
+    block comes between.
     """
 
     horizontal: bool
     gaps: tuple[float, float]
     rough: bool = False
     outermost: tuple[str, tuple[int, ...]] = ("sink", ())
+    clusters: tuple[tuple[int, ...], ...] = ()
 
 
 def arrange(blocks: Sequence[DotBlock], links: Sequence[DotLink], room: DotSettings) -> list[Point]:
@@ -104,8 +108,12 @@ def _source(blocks: Sequence[DotBlock], links: Sequence[DotLink], room: DotSetti
     way = "LR" if room.horizontal else "TB"
     rank, members = room.outermost
     ends = f"{{rank={rank}; {'; '.join(map(str, sorted(members)))}}}\n" if members else ""
+    groups = [
+        f"subgraph cluster_{number} {{margin={_CLUSTER_MARGIN} {'; '.join(map(str, cluster))}}}\n"
+        for number, cluster in enumerate(room.clusters)
+    ]
     graph = f"rankdir={way} ranksep={ranksep} nodesep={nodesep} splines=false {limits}"
-    return f"digraph {{\n{graph}\nnode [shape=plain]\n{''.join(nodes)}{''.join(edges)}{ends}}}"
+    return f"digraph {{\n{graph}\nnode [shape=plain]\n{''.join(nodes)}{''.join(groups)}{''.join(edges)}{ends}}}"
 
 
 def _node(index: int, block: DotBlock, horizontal: bool) -> str:

@@ -51,7 +51,11 @@ class _Draft:
     ranks: list[int]
 
 
-def place(problem: Problem) -> Placement:
+Groups = Sequence[Sequence[str]]
+"""Boxes that stay together: no other box comes between those of one group."""
+
+
+def place(problem: Problem, groups: Groups = ()) -> Placement:
     """The positions of all boxes, the routes of all wires and the areas of their texts.
 
     Raises LayoutFailed if the engine gives no usable result.
@@ -61,11 +65,11 @@ def place(problem: Problem) -> Placement:
         hung[host].append(identifier)
     hosts = [identifier for identifier in problem.sizes if identifier not in problem.hanging]
     bare = {host: make_host_block(problem, host, (), True) for host in hosts}
-    first = _run(problem, bare, None, {})
+    first = _run(problem, bare, None, {}, groups)
     upper = _upper_lanes(problem, first)
     stations = {host: make_host_block(problem, host, hung[host], upper[host]) for host in hosts}
     stations |= end_blocks(problem, hung)
-    draft = _spread(problem, _run(problem, stations, first, upper))
+    draft = _spread(problem, _run(problem, stations, first, upper, groups))
     parted, lines = _parted(problem, stations, draft, upper)
     placement = _placement(problem, stations, parted, upper)
     if backwards := problem.direction in ("RL", "BT"):
@@ -79,6 +83,7 @@ def _run(
     stations: dict[str, HostBlock],
     first: _Draft | None,
     upper: dict[str, bool],
+    groups: Groups = (),
     ended: Collection[int] = (),
 ) -> _Draft:
     """One run of dot. first: the run that determined the ranks, so that wires get stops where they pass one.
@@ -109,8 +114,16 @@ def _run(
         links += [DotLink(*hop) for hop in zip(*zip(*pairwise(way), strict=True), weights, spans, strict=True)]
     gaps = problem.spacing.rank, problem.spacing.lane
     ends = "source" if problem.flipped else "sink", tuple(indices[end] for end in sorted(problem.ends))
-    corners = arrange(blocks, links, DotSettings(problem.horizontal, gaps, first is None, ends))
+    clusters = tuple(_cluster(group, indices, ways) for group in groups)
+    corners = arrange(blocks, links, DotSettings(problem.horizontal, gaps, first is None, ends, clusters))
     return _Draft(blocks, indices, ways, texts, corners, _ranks(problem, blocks, corners))
+
+
+def _cluster(group: Sequence[str], indices: dict[str, int], ways: dict[str, list[int]]) -> tuple[int, ...]:
+    """The blocks of a group, and the stops of the wires between them."""
+    own = {indices[box] for box in group if box in indices}
+    stops = [stop for way in ways.values() if way[0] in own and way[-1] in own for stop in way[1:-1]]
+    return (*sorted(own), *stops)
 
 
 def _stops(route: Route, first: _Draft | None) -> list[bool]:
@@ -232,7 +245,7 @@ def _parted(
         return draft, []
     ranks = [rank + 2 * sum(rank > cut for cut in cuts) for rank in draft.ranks]
     wanted = [cut + 1 + 2 * number for number, cut in enumerate(cuts)]
-    parted = _spread(problem, _run(problem, stations, replace(draft, ranks=ranks), upper, wanted))
+    parted = _spread(problem, _run(problem, stations, replace(draft, ranks=ranks), upper, ended=wanted))
     if [parted.ranks[host] for host in range(len(hosts))] != [ranks[host] for host in range(len(hosts))]:
         return draft, []  # unconnected parts have moved to other ranks
     extents = _extents(problem, parted)

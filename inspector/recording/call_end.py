@@ -13,8 +13,9 @@ from inspector.derivatives import add_local_derivatives
 from inspector.recording.call_count import CallCount
 from inspector.recording.cut_and_write_rows import CutAndWriteRows
 from inspector.recording.grad_reads import GradReads
+from inspector.recording.nested_calls import no_nested_calls
 from inspector.recording.open_call import CountedCall, OpenCall
-from inspector.recording.parts import CUTS, PARAMETERS, RETAINED, SYMBOLS, TRAINING, no_rows, one_line
+from inspector.recording.parts import CUTS, NESTED, PARAMETERS, RETAINED, SYMBOLS, TRAINING, no_rows, one_line
 from inspector.recording.recorders import Recorders
 from inspector.recording.training.leaf_registry import grads_of
 from inspector.recording.watch_plan import WatchPlan
@@ -45,7 +46,8 @@ class CallEnd:
 
     def engine_has_run(self, token: OpenCall, result: Any) -> None:
         """Remove the hooks. New Nodes belong to a forward again."""
-        token.capture.remove()
+        token.watch.capture.remove()
+        token.watch.nested.ends()
         if self._recorders.forward is not None:
             self._recorders.forward.backward_ends()
             if token.created_from is not None:
@@ -67,8 +69,8 @@ class CallEnd:
         """
         self._recorders.provenance.running = None
         if token.captured and result is not None:
-            token.capture.captured(token.captured, result)
-        flow = token.capture.flow
+            token.watch.capture.captured(token.captured, result)
+        flow = token.watch.capture.flow
         flow.error = None if error is None else one_line(error)
         if error is not None and flow.steps:
             token.tracing.read_failed(flow.steps[-1])
@@ -92,7 +94,9 @@ class CallEnd:
         if self._plan.keeps_last:
             recorders.inventory.forget_calls()
         record, ids = self._record(token, flow)
-        graph = build_graph(record, ids, flow, None if forward is None else forward.nodes())
+        nodes = None if forward is None else forward.nodes()
+        record.nested = run(NESTED, lambda: token.watch.nested.rows(nodes), no_nested_calls())
+        graph = build_graph(record, ids, flow, nodes)
         graph.refine(lambda graph: run(SYMBOLS, lambda: add_local_derivatives(graph), None))
         wanted = None if head.wanted is None else [ids.tensor(pair) for pair in head.wanted if pair is not None]
         contains = run(RETAINED, lambda: recorders.retained.ends(head.index, record), no_rows(Contained))
@@ -126,7 +130,7 @@ class CallEnd:
             run(PARAMETERS, lambda: inventory.read_after(grads), None)
             beside.append(grads.batch)
         record = token.tracing.close(ran=True, counts=flow.arrived.counts(), beside=beside)
-        token.capture.tell_rows()
+        token.watch.capture.tell_rows()
         ids = Ids(record)
         if grads is not None:
             run(PARAMETERS, lambda: inventory.ends(token.head.index, grads, record.tensors, ids), None)

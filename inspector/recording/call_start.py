@@ -17,7 +17,8 @@ from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
 from inspector.recording.engine_hook import EngineCall
 from inspector.recording.forward import ForwardRecord, ThreadNodes
 from inspector.recording.gradient_hooks import GradientCapture
-from inspector.recording.open_call import CallInfo, CountedCall, OpenCall
+from inspector.recording.nested_calls import NestedCalls
+from inspector.recording.open_call import CallInfo, CountedCall, EngineWatch, OpenCall
 from inspector.recording.parts import NAMES, ORIGINAL, PARAMETERS, RETAINED, STATEMENTS, TRAINING, no_rows
 from inspector.recording.recorders import Recorders
 from inspector.recording.training.idle_code import IdleCode
@@ -86,6 +87,7 @@ class CallStart:
         run(TRAINING, lambda: recorders.provenance.begins(index, tracing), None)
         self._attach_forward(tracing, nodes)
         capture = _capture(call, tracing, batch, pause)
+        watch = EngineWatch(capture, NestedCalls(graph, batch, recorders.provenance.leaves.name_of))
         location = _location(call, recorders.files)
         wanted = [_pair_of_input(item, tracing) for item in call.given.inputs]
         accumulates = call.given.accumulates
@@ -99,7 +101,7 @@ class CallStart:
         setting = Setting(mode_here(forward), recorders.training.take_scale(), alive=alive, bypassed=bypassed)
         head = CallInfo(index, accumulates, location, setting, wanted or None, cuts_of_roots, small)
         given = walk(edges_of(call.given.gradients)).nodes if call.given.creates_graph else None
-        return OpenCall(head, tracing, capture, outputs, [] if accumulates else wanted, pause, grads, given)
+        return OpenCall(head, tracing, watch, outputs, [] if accumulates else wanted, pause, grads, given)
 
     @property
     def statements(self) -> list[StatementRow]:

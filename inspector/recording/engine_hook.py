@@ -20,10 +20,11 @@ from typing import Any, Protocol
 
 from inspector.torch_api.compilation import skip_in_dynamo, without_dynamo
 from inspector.torch_api.engine import (
+    OUTSIDE,
     EngineArguments,
     EntryPoint,
-    accumulated_roots,
     entry_points,
+    graph_task,
     in_backward,
     read_arguments,
 )
@@ -57,6 +58,10 @@ class EngineObserver(Protocol):
     def after_backward(self, token: Any, result: Any, error: BaseException | None) -> None:
         """Called after the engine ran or raised. result: the return value of `torch.autograd.grad`."""
 
+    def nested_call(self, token: Any, call: EngineArguments) -> Callable[[], None] | None:
+        """Called when a Node of a call calls the engine in its backward, as a reentrant checkpoint does. Returns
+        None, or a function that is called when that has ended; it may not raise. token: of the outer call."""
+
     def call_ended(self) -> None:
         """Called after `after_backward`, and after `before_backward` if it returned None, for what may run code of
         the script."""
@@ -64,6 +69,12 @@ class EngineObserver(Protocol):
     def instead_of_return(self) -> Callable[[], None] | None:
         """Called after `call_ended`, unless the engine raised: None, or a function to call instead of going on.
         It may raise."""
+
+
+class _Busy(threading.local):
+    """Whether the calling thread is in a call that the observer knows of, or that is not the script's."""
+
+    here = False
 
 
 class EngineHook:
@@ -79,12 +90,12 @@ class EngineHook:
         self._observer = observer
         self._pauses_gc = pauses_gc
         self._patches: list[Patch] = []
-        self._busy = threading.local()
+        self._busy = _Busy()
         self._turn = threading.RLock()
         self.passes: Callable[[Sequence[Any]], bool] | None = None
-        """Asked at each call, if it is not None, with the outputs of a call that accumulates: whether the engine
-        runs without the observer being called. It may not raise, nor do what modes or tensor classes of the script
-        would see."""
+        """Asked at each call, if it is not None, with the outputs of a call that accumulates, else with nothing:
+        whether the engine runs without the observer being called. It may not raise, nor do what modes or tensor
+        classes of the script would see."""
         _HOOKS.add(self)
 
     def install(self) -> None:
@@ -110,37 +121,38 @@ class EngineHook:
         self._turn = threading.RLock()
 
     def _watched(self, entry_point: EntryPoint, original: Callable[..., Any]) -> Callable[..., Any]:
+        busy, task, outside, roots = self._busy, graph_task(), OUTSIDE, entry_point.roots
+
         def enter(*args: Any, **kwargs: Any) -> Any:
-            if self.passes is not None and self._passes(entry_point, args, kwargs):
-                return original(*args, **kwargs)
+            passes = self.passes
+            if passes is not None:  # written out: it runs in every step that is only counted
+                try:
+                    passed = busy.here or task() != outside or passes(roots(args, kwargs))
+                except Exception:  # torch is about to refuse the arguments
+                    passed = False
+                if passed:
+                    return original(*args, **kwargs)
             call = without_dynamo(self._arguments, entry_point, args, kwargs)
             if call is None:
-                return original(*args, **kwargs)
+                return self._run_unseen(original, entry_point, args, kwargs)
             return self._run(original, call, args, kwargs)
 
         # Dynamo still evaluates what these functions call: the engine and the hooks of the user.
         skip_in_dynamo(
             enter,
-            EngineHook._passes,
             EngineHook._arguments,
             EngineHook._run,
+            EngineHook._run_unseen,
             EngineHook._stop_here,
             _caller,
             is_stand_in,
         )
         return functools.wraps(original)(enter)
 
-    def _passes(self, entry_point: EntryPoint, args: Any, kwargs: Any) -> bool:
-        """Whether the observer leaves a call out, which takes a few microseconds to find out."""
-        if in_backward() or getattr(self._busy, "here", False):
-            return True
-        passes = self.passes
-        return passes is None or passes(accumulated_roots(entry_point, args, kwargs))
-
     def _arguments(self, entry_point: EntryPoint, args: Any, kwargs: Any) -> EngineArguments | None:
         """The arguments of a call; None for a call that is not the script's own: nested calls, calls that torch
         traces, `torch.func`, and calls that torch is about to refuse."""
-        if not self._patches or getattr(self._busy, "here", False):
+        if not self._patches or self._busy.here:
             return None
         if in_backward():
             return None  # from a hook or a reentrant checkpoint: it belongs to the outer call
@@ -150,6 +162,30 @@ class EngineHook:
         if call is None:
             return None
         return None if any(map(belongs_to_trace, call.outputs)) else call
+
+    def _run_unseen(self, original: Callable[..., Any], entry_point: EntryPoint, args: Any, kwargs: Any) -> Any:
+        """Run the engine for a call that is not the script's own."""
+        token = getattr(self._busy, "token", None)
+        ended = None if token is None else without_dynamo(self._nested, token, entry_point, args, kwargs)
+        if ended is None:
+            return original(*args, **kwargs)
+        try:
+            return original(*args, **kwargs)
+        finally:
+            without_dynamo(self._end_nested, ended)
+
+    def _nested(self, token: Any, entry_point: EntryPoint, args: Any, kwargs: Any) -> Callable[[], None] | None:
+        if not in_backward() or is_tracing():
+            return None
+        call = read_arguments(entry_point, args, kwargs)
+        if call is None or any(map(belongs_to_trace, call.outputs)):
+            return None
+        with self._turn, hidden():
+            return self._observer.nested_call(token, call)
+
+    def _end_nested(self, ended: Callable[[], None]) -> None:
+        with self._turn, hidden():
+            ended()
 
     def _start(self, call: EngineArguments, frame: FrameType | None) -> Any:
         with self._turn, hidden():
@@ -174,6 +210,7 @@ class EngineHook:
         try:
             token = without_dynamo(self._start, call, frame)
             del frame
+            self._busy.token = token
             if token is None:
                 self._stop_here()
             try:
@@ -183,7 +220,7 @@ class EngineHook:
                 raise
             without_dynamo(self._end, token, result, None)
         finally:
-            self._busy.here = False
+            self._busy.here, self._busy.token = False, None
             if collects:
                 gc.enable()
         self._stop_here()
@@ -219,7 +256,7 @@ def caller_of_torch() -> FrameType | None:
 @contextlib.contextmanager
 def unrecorded_calls() -> Iterator[None]:
     """Within it, calls of the engine in this thread are the inspector's own, and no observer sees them."""
-    idle = [hook for hook in tuple(_HOOKS) if not getattr(hook._busy, "here", False)]
+    idle = [hook for hook in tuple(_HOOKS) if not hook._busy.here]
     for hook in idle:
         hook._busy.here = True
     try:

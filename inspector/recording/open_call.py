@@ -9,6 +9,7 @@ from typing import Any
 from inspector.graph.row_types import Source
 from inspector.graph.values import Unknown
 from inspector.recording.gradient_hooks import GradientCapture
+from inspector.recording.nested_calls import NestedCalls
 from inspector.recording.training.parameter_inventory import Grads
 from inspector.report import Setting
 from inspector.tracing.snapshot import GraphSnapshot
@@ -47,6 +48,17 @@ class CountedCall:
     known: frozenset[AutogradNode] | None
 
 
+@dataclass(frozen=True, slots=True)
+class EngineWatch:
+    """What sees the engine while it runs.
+
+    capture: the gradients. nested: the engine calls that Nodes make in their backward.
+    """
+
+    capture: GradientCapture
+    nested: NestedCalls
+
+
 @dataclass(slots=True)
 class OpenCall:
     """A recorded backward call that has begun: what is needed when it ends.
@@ -58,7 +70,7 @@ class OpenCall:
 
     head: CallInfo
     tracing: GraphSnapshot
-    capture: GradientCapture
+    watch: EngineWatch
     outputs: list[Any]
     captured: list[Pair | None]
     pause: contextlib.ExitStack

@@ -13,6 +13,7 @@ Row = TypeVar("Row")
 
 NAMES, PARAMETERS = "names of tensors", "parameters and modules"
 TRAINING, RETAINED = "optimizers and changes to grads between the calls", "graphs kept alive"
+NESTED = "graphs of reentrant checkpoints"
 ORIGINAL = "torchviz's pictures"
 STATEMENTS = "statements without effect"
 SYMBOLS = "derivatives in symbols"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import weakref
 from collections.abc import Callable, Iterator
@@ -19,17 +20,19 @@ from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
 from inspector.recording.engine_hook import EngineCall, EngineHook
 from inspector.recording.forward import ThreadNodes
 from inspector.recording.open_call import CountedCall, OpenCall
-from inspector.recording.parts import EVENTS, FORWARD, INVENTORY, TRAINING, described, no_rows
+from inspector.recording.parts import EVENTS, FORWARD, INVENTORY, NESTED, TRAINING, described, no_rows
 from inspector.recording.recorders import make_recorders
 from inspector.recording.training.leaf_registry import is_leaf
 from inspector.recording.training.parameter_inventory import Given
 from inspector.recording.watch_plan import ONLY_DRAWN, WatchPlan
 from inspector.report import BackwardCall, Inventory, Mode, Recording, mask_addresses
 from inspector.report.row_types import EventRow
+from inspector.torch_api.engine import EngineArguments
 from inspector.torch_api.formulas import FORMULAS
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
 from inspector.torch_api.saved_tensors import HOOKS
 from inspector.torch_api.tensor_references import REFERENCES
+from inspector.tracing.node_reader import FULL_NODES
 from inspector.user_code.paths import UserFiles
 
 
@@ -205,6 +208,15 @@ class Session:
             if tensor is not None and tensor.requires_grad and is_leaf(tensor):
                 yield tensor, leaves.name(number), holders.get(number, [])
 
+    def called_modules(self) -> Iterator[tuple[str, torch.nn.Module]]:
+        """The live outermost modules that were called, each with the beginnings of its paths in the graphs."""
+        if self._recorders.forward is None:
+            return
+        called = self._recorders.forward.record.modules
+        for module, name in itertools.zip_longest(called.alive(), called.root_names):
+            if module is not None:
+                yield from ((path, module) for path in ({""} if name is None else {name.path, name.variable}))
+
     # Called by the engine hook
 
     def before_backward(self, call: EngineCall) -> _Begun | None:
@@ -250,6 +262,14 @@ class Session:
             self._fail(internal)
         if self.is_done:
             self.close()
+
+    def nested_call(self, token: _Begun, call: EngineArguments) -> Callable[[], None] | None:
+        """Record an engine call that a Node makes in its backward."""
+        if isinstance(token, CountedCall) or len(token.tracing.walk.nodes) > FULL_NODES:
+            return None
+        run, nested = self._recorders.parts.run, token.watch.nested
+        ended = run(NESTED, lambda: nested.begins(call), None)
+        return None if ended is None else lambda: run(NESTED, ended, None)
 
     def call_ended(self) -> None:
         """Call `on_done`, once all wanted calls have ended; not in a call of another thread that is not wanted."""

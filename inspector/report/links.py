@@ -56,8 +56,21 @@ def _check_node(known: dict[str, str], row: dict[str, Any], position: int) -> No
         for slot, saved in enumerate(row["saved"]):
             if saved["tensor"] is not None and known.get(saved["tensor"]) != "tensor":
                 _fail(known, saved["tensor"], ("tensor",), "tensor", slot, "saved", position, "nodes")
+        for key in ("compiled", "nested"):
+            _check_inside(row.get(key, {}), key, position)
     elif row["kind"] == "tensor" and row["grad_fn"] is not None and known.get(row["grad_fn"]) != "function":
         _fail(known, row["grad_fn"], ("function",), "grad_fn", position, "nodes")
+
+
+def _check_inside(part: dict[str, Any], inside: str, position: int) -> None:
+    """Check the operations inside of a function: they are in an order in which each comes after its inputs."""
+    operations = part.get("operations", [])
+    found = [("inputs", item, number) for number, row in enumerate(operations) for item in row["inputs"]]
+    for key in ("receives", "returns"):
+        found += [(key, item, len(operations)) for item in part.get(key, []) if item is not None]
+    for key, item, end in found:
+        if item >= end:
+            raise Mismatch(f"no operation {item} before {end}", key, inside, position, "nodes")
 
 
 def _fail(known: dict[str, str], identifier: str, wanted: tuple[str, ...], *path: str | int) -> None:

@@ -202,7 +202,8 @@ class EventRow(TypedDict):
     """Its number in optimizers, from 0; null if there is none."""
     source: Place
     parameters: NotRequired[list[str]]
-    """The parameters that were zeroed or clipped, if known; the leaf that got a hook."""
+    """The parameters that were zeroed or clipped, if known; the leaf that got a hook. Empty for a clip whose
+    iterator gave none."""
     without_gradient: NotRequired[list[str]]
     """For a step: parameters of the optimizer whose grad was None."""
     frozen: NotRequired[list[str]]
@@ -215,6 +216,9 @@ class EventRow(TypedDict):
     again: NotRequired[list[str]]
     """For a step: the parameters whose gradients the step of another optimizer had used, with no backward since;
     omitted if there are none."""
+    as_computed: NotRequired[list[str]]
+    """For a step without a GradScaler, in a script that uses one: the parameters whose grads are as the last
+    backward call left them; omitted if there are none."""
     limit: NotRequired[Real]
     """For a clip: the maximum norm or value."""
     empty: NotRequired[bool]
@@ -303,6 +307,9 @@ SchedulerRow = TypedDict(
         "class": str,
         "source": Annotated[Place, Meta(description="Where it was made.")],
         "stepped": Annotated[bool, Meta(description="Whether it had stepped by the last event of an optimizer.")],
+        "stepped_at": NotRequired[
+            Annotated[Source, Meta(description="The line that steps it; omitted if that was not seen.")]
+        ],
     },
 )
 SchedulerRow.__doc__ = "A scheduler of the learning rates of an optimizer."
@@ -376,6 +383,8 @@ StatementKind: TypeAlias = Literal[
     "rebound",
     "of_module",
     "of_optimizer",
+    "of_parent",
+    "of_group",
     "misspelt",
     "rebuilt",
     "uses_rebuilt",
@@ -389,13 +398,17 @@ class StatementRow(TypedDict):
     """not_called: it names a method and does not call it; compared: it compares where an assignment was meant;
     dropped: it drops a new tensor; rebound: it gives a loop's variable a new tensor; of_module, of_optimizer,
     misspelt: it sets an attribute that torch does not read: requires_grad of a module, an option of an optimizer,
-    a misspelling of requires_grad; rebuilt: it makes parameters for one backward call, which are gone before the
-    next, where it makes others; uses_rebuilt: it uses such a parameter, whose making was not seen."""
+    a misspelling of requires_grad; of_parent: it sets the mode of a module, and not of those inside; of_group: it
+    sets an option of one of several parameter groups; rebuilt: it makes parameters for one backward call, which
+    are gone before the next, where it makes others; uses_rebuilt: it uses such a parameter, whose making was not
+    seen."""
     source: Source
     text: str
     """Its source text; for an assignment, what is assigned to: `model.requires_grad`."""
     of: str | None
     """The class of the object before the last dot; null if that is unknown."""
+    inside: NotRequired[list[str]]
+    """For of_parent: the paths of the modules inside, with dropout or batch norm."""
 
 
 class Contained(TypedDict):

@@ -10,7 +10,8 @@ from typing_extensions import NotRequired, TypedDict
 from inspector.graph.row_types import GradientRows, Place, Positive
 from inspector.graph.values import Count, Real, Statistic
 
-ColumnKind: TypeAlias = Literal["root", "gradient", "learning_rate", "module", "update"]
+ColumnKind: TypeAlias = Literal["root", "gradient", "learning_rate", "module", "output", "update"]
+Reason: TypeAlias = Literal["budget", "compiled", "graph", "threads"]
 TriggerKind: TypeAlias = Literal[
     "root_not_finite",
     "gradient_not_finite",
@@ -33,7 +34,8 @@ class LevelRow(TypedDict):
 
     level: Literal["full", "parameters", "modules", "nodes"]
     """full: the backward calls were watched in full; parameters: the root, the learning rate and the gradient norm
-    of every parameter; modules, nodes: also the gradient norm at the outputs of modules, or at every Node."""
+    of every parameter; modules, nodes: also the norms of what modules returned, and of the gradients there, or at
+    every Node."""
     first: Positive
     last: Positive
     every: Positive
@@ -42,7 +44,10 @@ class LevelRow(TypedDict):
     """Set if of the other steps only the root was noted, where it was on the CPU: learning rates are unknown,
     too."""
     looks: NotRequired[Positive]
-    """Gradient norms at modules or Nodes were recorded in one of so many steps."""
+    """Norms at modules or Nodes were recorded in one of so many steps."""
+    reason: NotRequired[Reason]
+    """Why nothing deeper than parameters was recorded. budget: it takes too long; compiled: torch.compile is in
+    use; graph: no Nodes are known, or the steps had others; threads: several threads train."""
     cost: NotRequired[Real]
     """The share of the time of these steps that the recording took."""
 
@@ -53,7 +58,8 @@ class Column(TypedDict):
     kind: ColumnKind
     """root: the value that backward was called on; gradient: the 2-norm of the gradients of some parameters;
     learning_rate: the largest one of an optimizer's groups; module: the 2-norm of the gradients at the outputs of
-    a module; update: the 2-norm of what the step added to some parameters."""
+    a module; output: the 2-norm of what the module returned, over all of its calls in the
+    step; update: the 2-norm of what the step added to some parameters."""
     name: str
     """The parameter, the module, the module that holds the parameters, or the optimizer."""
     parameters: list[str]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.report.timeline import Column, Timeline
+from inspector.report.timeline import Column, ColumnKind, Timeline
 from inspector.report.timeline_layers import columns_of, ends_of
 
 Array: TypeAlias = "NDArray[np.float64] | NDArray[np.int64]"
@@ -17,18 +17,18 @@ Array: TypeAlias = "NDArray[np.float64] | NDArray[np.int64]"
 
 def arrays_of(timeline: Timeline) -> dict[str, Array]:
     """The columns by name, with one value for each row: `step` (the last of the row), `loss`, `learning rate`,
-    `gradient/NAME`, and as far as they were recorded `update/NAME` (what the step added) and `module/NAME` (the
-    gradient at its output). With several optimizers, `loss/NAME` and `learning rate/NAME`. NaN: unknown or not
-    finite."""
+    `gradient/NAME`, and as far as they were recorded `update/NAME` (what the step added), `module/NAME` (the
+    gradient at its output) and `output/NAME` (what it returned). With several optimizers,
+    `loss/NAME` and `learning rate/NAME`. NaN: unknown or not finite."""
     found: dict[str, Array] = {"step": np.array(ends_of(timeline), dtype=np.int64)}
     for kind, name in (("root", "loss"), ("learning_rate", "learning rate")):
         columns = columns_of(timeline, "root" if kind == "root" else "learning_rate")
         for column in columns:
             found[name if len(columns) == 1 else _unused(f"{name}/{column['name']}", found)] = _values(column)
-    kinds: tuple[Literal["gradient", "update", "module"], ...] = ("gradient", "update", "module")
-    for of_gradients in kinds:
-        for column in columns_of(timeline, of_gradients):
-            found[_unused(f"{of_gradients}/{column['name']}", found)] = _values(column)
+    kinds: tuple[ColumnKind, ...] = ("gradient", "update", "module", "output")
+    for of_norms in kinds:
+        for column in columns_of(timeline, of_norms):
+            found[_unused(f"{of_norms}/{column['name']}", found)] = _values(column)
     return found
 
 

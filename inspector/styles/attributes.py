@@ -10,8 +10,9 @@ from inspector.graph.node_names import without_number
 from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
 from inspector.graph.values import Value, is_number, is_summary
 from inspector.styles import title_and_legend
-from inspector.styles.constant_chips import FULL_DIGITS
+from inspector.styles.gates import FULL_DIGITS
 from inspector.styles.grid_text import ValueLook, beside_text
+from inspector.styles.inner_groups import inner_texts, with_groups
 from inspector.styles.operations import operation
 from inspector.styles.plan import (
     CODE_SIZE,
@@ -52,7 +53,7 @@ def plan_attributes(subject: Subject) -> Plan:
         for identifier, node in subject.graph.functions()
         if identifier not in folded
     ]
-    return Plan(
+    plan = Plan(
         moment=subject.moment,
         boxes=(*functions, *cards, *(box for box, _ in texts)),
         wires=(*_edges(subject, folded, shared), *_links(subject, hosts), *_chip_links(texts)),
@@ -64,6 +65,7 @@ def plan_attributes(subject: Subject) -> Plan:
         notes=title_and_legend.notes(subject),
         legend=_legend(subject, bool(shared)),
     )
+    return plan if subject.detail == "beginner" else with_groups(plan, subject)
 
 
 def _folded(subject: Subject) -> dict[str, str]:
@@ -88,13 +90,19 @@ def _is_card(subject: Subject, identifier: str, tensor: TensorRow) -> bool:
 def _function(subject: Subject, identifier: str, node: FunctionRow) -> PlannedBox:
     badge = subject.badge(node)
     if subject.detail == "expert":
-        texts = (StyledText(node["name"], face="medium"), *_particulars(node))
+        texts = (StyledText(node["name"], face="medium"), *_inside(node), *_particulars(node))
         return PlannedBox(identifier, "box", texts, fill="function", badge=badge)
     if subject.detail == "beginner":
         symbol = operation(subject.graph, identifier).symbol
         return PlannedBox(identifier, "pill", (StyledText(symbol, face="bold"),), fill="function", badge=badge)
     name = StyledText(without_number(node["name"]), face="medium")
-    return PlannedBox(identifier, "pill", (name,), fill="function", badge=badge)
+    return PlannedBox(identifier, "pill", (name, *_inside(node)), fill="function", badge=badge)
+
+
+def _inside(node: FunctionRow) -> Iterator[StyledText]:
+    """What is in a compiled function, in small quiet lines."""
+    for text in inner_texts(node):
+        yield StyledText(text, "quiet", size=SMALL_SIZE)
 
 
 def _particulars(node: FunctionRow) -> Iterator[StyledText]:

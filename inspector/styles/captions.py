@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard, cast
 
 from inspector.graph import Graph
+from inspector.graph.elements import elements_of
 from inspector.graph.model import Moment
 from inspector.graph.node_kinds import NodeKind, is_kind, is_listed
 from inspector.graph.node_names import op_of, without_backward
@@ -18,9 +19,10 @@ from inspector.graph.row_types import FunctionRow, NextEdge
 from inspector.graph.step_replay import ReplayFrame
 from inspector.graph.topology import topology_of
 from inspector.graph.value_norms import value_norm
-from inspector.graph.values import Value, is_number, is_unknown
+from inspector.graph.values import Value, is_number, is_summary, is_unknown
 from inspector.options.words import Words
 from inspector.styles.operands import operands_of
+from inspector.styles.operation_names import spoken_name
 from inspector.styles.operations import operation
 from inspector.styles.subject import Subject
 from inspector.styles.tensor_captions import broadcast_dimensions, passed_count, reduction, shape_of
@@ -30,6 +32,7 @@ from inspector.styles.value_text import (
     gradient_text,
     matrix_rows,
     plain_text,
+    sides_text,
     value_inline,
 )
 from inspector.typography import format_number
@@ -328,9 +331,9 @@ class Captions:
         yield from sorted(flowing, key=lambda found: found[1]["slot"])
 
     def _called(self, identifier: str, node: FunctionRow) -> str:
-        """What a function is called: its sign, or the name of torch."""
-        symbol, op = operation(self.graph, identifier).symbol, _op(node["name"])
-        return symbol if symbol.isalpha() and len(symbol) == 1 else op
+        """What a function is called: its sign, or its name."""
+        symbol = operation(self.graph, identifier).symbol
+        return symbol if symbol.isalpha() and len(symbol) == 1 else spoken_name(node["name"])
 
     def _name(self, identifier: str, output: int = 0) -> str:
         """What the output of a function is called: by the script, by its code, or by the function."""
@@ -339,7 +342,7 @@ class Captions:
         node = self.graph.function(identifier)
         if name and len(name) <= _LONGEST_NAME:
             return name
-        return self.words.say("leaf-name") if node["is_leaf"] else _op(node["name"])
+        return self.words.say("leaf-name") if node["is_leaf"] else spoken_name(node["name"])
 
     def _gradient(self, gradient: Value) -> str:
         """A gradient that is short enough, else its norm; empty if it is unknown."""
@@ -373,7 +376,11 @@ def _is_short(gradient: Value) -> bool:
 def _value(graph: Graph, tensor: str, moment: Moment, key: str) -> str:
     row = graph.tensor(tensor)
     state = row["before"] if moment == "before" else row["after"]
-    return value_inline(state["data"] if key == "data" else state["grad"], row["dtype"], row["shape"])
+    value = state["data"] if key == "data" else state["grad"]
+    norm = None if is_number(value) or matrix_rows(value) is not None else value_norm(value)
+    if norm is not None:
+        return f"{sides_text(row['shape'])} ‖{format_number(norm)}‖"
+    return value_inline(value, row["dtype"], row["shape"])
 
 
 def _op(name: str) -> str:
@@ -391,7 +398,9 @@ def _close(one: float, other: float) -> bool:
 
 
 def _numbers(value: Value) -> list[float]:
-    """The numbers of a full value; empty if it is not known in full."""
+    """The numbers of a value; empty if they are not all known."""
+    if is_summary(value):
+        return elements_of(value) or []
     if isinstance(value, list):
         return [number for item in value for number in _numbers(item)]
     return [float(value)] if _is_real(value) else []

@@ -13,10 +13,13 @@ from inspector.graph.row_types import NextEdge
 from inspector.graph.tensor_names import numbered_name
 from inspector.graph.values import Value
 from inspector.styles import title_and_legend
-from inspector.styles.constant_chips import FULL_DIGITS, constant_chip
-from inspector.styles.gates import gate_of
+from inspector.styles.compact_circuit import plan_compact_circuit
+from inspector.styles.composed_gates import has_identities
+from inspector.styles.constant_chips import constant_chip
+from inspector.styles.gates import FULL_DIGITS, gate_of
 from inspector.styles.grid_text import ValueLook, beside_text
 from inspector.styles.operands import operands_of
+from inspector.styles.operation_names import sign_lines
 from inspector.styles.operations import operation
 from inspector.styles.plan import Head, LegendEntry, Plan, PlannedBox, PlannedShape, PlannedWire, StyledText
 from inspector.styles.subject import Subject
@@ -40,7 +43,12 @@ _ROUND = 4
 
 
 def plan_circuit(subject: Subject) -> Plan:
-    """The figure: operations as gates, leaves and roots as names."""
+    """The figure: operations as gates, leaves and roots as names.
+
+    The graph of a derivative, which has Nodes that only multiply by 1, is drawn with its leaves at the gates.
+    """
+    if has_identities(subject.graph):
+        return plan_compact_circuit(subject, digits=FULL_DIGITS)
     consumers = subject.consumers()
     branched = [output for output, edges in consumers.items() if len(edges) > 1]
     of = subject.topology
@@ -80,9 +88,9 @@ def _gates(subject: Subject) -> list[PlannedBox]:
     for identifier, node in subject.graph.functions():
         if not node["is_leaf"]:
             sign = gate_of(subject.graph, identifier, operands_of(subject.graph, identifier)).sign
-            words = StyledText(sign, face="bold", size=SYMBOL_SIZE)
+            words = tuple(StyledText(line, face="bold", size=SYMBOL_SIZE) for line in sign_lines(sign))
             shape: PlannedShape = "circle" if len(sign) <= _ROUND else "box"
-            gates.append(PlannedBox(identifier, shape, (words,), badge=subject.badge(node)))
+            gates.append(PlannedBox(identifier, shape, words, badge=subject.badge(node)))
     return gates
 
 

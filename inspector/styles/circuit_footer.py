@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
-from inspector.graph.values import Value, is_number, is_unknown
+from inspector.graph.values import Value, is_number
 from inspector.styles.circuit_model import Circuit
-from inspector.styles.grid_text import number_rows
-from inspector.styles.operands import Operand, operands_of
+from inspector.styles.gates import FULL_DIGITS
+from inspector.styles.grid_text import written_value
+from inspector.styles.operands import Operand
 from inspector.styles.plan import StyledText
 from inspector.styles.shown_name import shown_name
-from inspector.styles.subject import Subject
 from inspector.styles.value_text import agree, sides_text
 from inspector.typography import format_number
 from inspector.typography.formula_format import format_formula
@@ -19,7 +20,8 @@ from inspector.typography.number_format import MINUS
 
 _MOST_SUMMANDS = 6
 _MOST_FORMULAS = 8
-_LONGEST_VALUE = 48
+_ALIAS = re.compile(r"\bv\d+\b")
+"""The short name of a long expression."""
 
 
 def sums_over_readers(circuit: Circuit) -> Iterator[StyledText]:
@@ -44,14 +46,9 @@ def sums_over_readers(circuit: Circuit) -> Iterator[StyledText]:
 
 def _written_value(value: Value, shape: Sequence[int], digits: int) -> str:
     """` = 0.9`, ` = [1, 2]`, or the shape of a larger tensor: ` 64×784`."""
-    if is_number(value):
-        return f" = {format_number(value, digits)}"
-    rows = None if is_unknown(value) else number_rows(value, digits)
-    if rows is not None:
-        inner = ["[" + ", ".join(row) + "]" for row in rows] if len(shape) > 1 else [row[0] for row in rows]
-        text = f" = [{', '.join(inner)}]"
-        if len(text) <= _LONGEST_VALUE:
-            return text
+    text = written_value(value, digits)
+    if text:
+        return f" = {text}"
     return f" {sides_text(shape)}" if shape else ""
 
 
@@ -66,13 +63,12 @@ def _written_sum(parts: list[Value], total: Value, digits: int) -> str:
     return f"{' + '.join(texts)} = {format_number(total, digits)}"
 
 
-def inline_values(subject: Subject) -> Iterator[StyledText]:
-    """`x = 1, h = 0.2`: the numbers with a name that stand in gates."""
+def inline_values(circuit: Circuit) -> Iterator[StyledText]:
+    """`x = 1, X = [[1, 0], [0, 2]]`: the constants with a name that stand in gates."""
     found: dict[str, str] = {}
-    for key, node in subject.graph.functions():
-        for operand in () if node["is_leaf"] else operands_of(subject.graph, key):
-            if operand.constant is not None and operand.constant["name"] and is_number(operand.constant["value"]):
-                found[shown_name(operand.constant)] = format_number(operand.constant["value"])
+    for gate in circuit.gates.values():
+        for constant in gate.named:
+            found[shown_name(constant)] = written_value(constant["value"], FULL_DIGITS)
     if found:
         yield StyledText(", ".join(f"{name} = {found[name]}" for name in sorted(found)), "quiet", "medium")
 
@@ -98,7 +94,8 @@ def matrix_formulas(circuit: Circuit) -> Iterator[StyledText]:
             if name and isinstance(form, str) and form not in ("δ", "-δ"):
                 is_shared = operand.output is not None and len(circuit.users.get(operand.output, ())) > 1
                 sign = "+=" if is_shared else "="
-                found.setdefault(step, []).append(f"∂{_root(circuit)}/∂{name} {sign} {format_formula(form)}")
+                text = format_formula(f"{form}{_definitions(circuit, form)}")
+                found.setdefault(step, []).append(f"∂{_root(circuit)}/∂{name} {sign} {text}")
     shown = sorted(found.items())[:_MOST_FORMULAS]
     for step, texts in shown:
         yield StyledText(f"{step}  {'   '.join(texts)}", "gradient")
@@ -106,6 +103,13 @@ def matrix_formulas(circuit: Circuit) -> Iterator[StyledText]:
         yield StyledText("…", "gradient")
     if shown:
         yield StyledText("δ: the gradient that arrives at the gate of this step", "quiet")
+
+
+def _definitions(circuit: Circuit, form: str) -> str:
+    """`, v1 = norm(u)` for each short name in a form."""
+    aliases = [node["alias"] for _, node in circuit.subject.graph.functions() if node.get("alias")]
+    used = set(_ALIAS.findall(form))
+    return "".join(f", {one['name']} = {one['expression']}" for one in aliases if one["name"] in used)
 
 
 def _name_of(circuit: Circuit, operand: Operand) -> str:

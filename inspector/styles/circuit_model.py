@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from inspector.graph import Graph
 from inspector.graph.row_types import TensorRow
@@ -12,13 +12,14 @@ from inspector.graph.values import Value
 from inspector.options.choices import Values
 from inspector.options.figure_options import without_heat_maps
 from inspector.styles.circuit_rows import cut_into_rows
-from inspector.styles.gates import Gate, gate_of, group_gate, without_transposes
+from inspector.styles.composed_gates import composed
+from inspector.styles.gates import Gate, gate_of, group_gate
 from inspector.styles.grid_text import ValueLook, value_lines_in_grid
 from inspector.styles.line_groups import GateGroup, line_groups, sign_of
 from inspector.styles.loop_passes import loop_passes
 from inspector.styles.loss_group import UNNAMED
 from inspector.styles.operands import Operand, operands_of
-from inspector.styles.plan import StyledText
+from inspector.styles.plan import DrawnTensor, StyledText
 from inspector.styles.shown_name import shown_name
 from inspector.styles.subject import Subject
 
@@ -26,20 +27,25 @@ NAME_SIZE = 18.0
 LEAF_FILL = "leaf_header"
 
 
+Which: TypeAlias = Literal["all", "named", "ends"]
+
+
 @dataclass(frozen=True, slots=True)
 class Compaction:
     """How a circuit is made smaller.
 
-    rows: the number of rows. inline: whether numbers with a name stand in the gates and their values below.
+    rows: the number of rows. inline: whether constants with a name stand in the gates and their values below.
     lines: whether each line of the script is one gate. tables: whether leaves and constants are listed inside
-    their gates. maps: which tensors may be heat maps: all, those with a name, or leaves, roots and constants.
+    their gates. maps, grids: which tensors may be heat maps, and which grids of numbers: all, those with a name,
+    or leaves, roots and constants.
     """
 
     rows: int = 1
     inline: bool = False
     lines: bool = False
     tables: bool = False
-    maps: Literal["all", "named", "ends"] = "all"
+    maps: Which = "all"
+    grids: Which = "all"
 
 
 WHOLE = Compaction()
@@ -97,15 +103,18 @@ def build_circuit(subject: Subject, digits: int, loss: GateGroup | None, compact
             if group is None
             else group_gate(graph, group.name, group.members, inline=compaction.lines)
         )
-    gates = without_transposes(graph, gates)
+    gates = composed(graph, gates)
     users: dict[Pair, list[Operand]] = {}
     for gate in gates.values():
         for operand in gate.operands:
             if operand.output is not None:
                 users.setdefault(operand.output, []).append(operand)
-    rows = compaction.rows
-    passes = _whole_passes(found, gates) if rows == 1 else []
-    by_name = _read_by_name(users, passes, of.leaves) if rows == 1 else cut_into_rows(gates, rows)
+    whole = _whole_passes(found, gates)
+    passes = whole if compaction.rows == 1 else []
+    if compaction.rows == 1:
+        by_name = _read_by_name(users, passes, of.leaves)
+    else:
+        by_name = cut_into_rows(gates, compaction.rows, whole)
     return Circuit(subject, gates, users, passes, by_name, _first(gates, passes, of.leaves), digits, compaction)
 
 
@@ -144,18 +153,20 @@ def _first(gates: dict[str, Gate], passes: list[tuple[str, ...]], leaves: dict[s
     found = set()
     for role in range(len(passes[0]) if passes else 0):
         places: set[int] = set()
+        kept: set[Pair | None] = set()
         for roles in passes[1:]:
-            computed = (one for one in gates[roles[role]].operands if one.output and one.output[0] not in leaves)
-            places.update(
-                operand.position for operand in computed if operand.output and operand.output[0] in gates
-            )
+            later = [operand for operand in gates[roles[role]].operands if operand.output]
+            places.update(one.position for one in later if one.output and one.output[0] in gates)
+            kept.update(one.output for one in later if one.output and one.output[0] in leaves)
         own = gates[passes[0][role]].operands
         if any(operand.output is not None and operand.output[0] in gates for operand in own):
             continue  # it hangs on a gate that other wires lead to
         for operand in own:
             is_computed = operand.output is not None and operand.output[0] not in leaves
             if operand.position in places and not is_computed:
-                found.add(operand.id)
+                (other,) = (one for one in own if one != operand) if len(own) == 2 else (operand,)
+                is_turned = operand.output in kept and other.output not in kept  # `0 * x`, which is x times 0
+                found.add(other.id if is_turned else operand.id)
     return frozenset(found)
 
 
@@ -191,26 +202,39 @@ def lines_of_output(circuit: Circuit, output: Pair, *, with_name: bool = True) -
     """The name, if it has one, and the value of an output."""
     subject, identifier = circuit.subject, circuit.subject.topology.outputs.get(output)
     look = ValueLook("value", "medium", "ground", circuit.digits, form_between(circuit, output))
-    if identifier is None:
-        return value_lines_in_grid(subject.graph[output[0]][subject.moment]["data"], (), look)
-    tensor = subject.graph.tensor(identifier)
-    name = shown_name(tensor)
-    value = value_lines_in_grid(tensor[subject.moment]["data"], tensor["shape"], look)
+    tensor = None if identifier is None else subject.graph.tensor(identifier)
+    row = subject.graph[output[0]] if tensor is None else tensor
+    value = value_lines_in_grid(row[subject.moment]["data"], [] if tensor is None else tensor["shape"], look)
+    value = value if _is_shown(circuit, output, circuit.compaction.grids) else tuple(map(in_short, value))
+    name = shown_name(tensor) if tensor is not None else ""
     return (StyledText(name, "ink", "bold", NAME_SIZE), *value) if name and with_name else value
+
+
+def in_short(words: StyledText) -> StyledText:
+    """A drawn value as its shape, a drawn gradient as its norm."""
+    if not isinstance(words, DrawnTensor):
+        return words
+    shape, _, norm = words.short.partition(" ")
+    return StyledText(norm if words.ink == "gradient" and norm else shape, words.ink, words.face, words.size)
+
+
+def _is_shown(circuit: Circuit, output: Pair, which: Which) -> bool:
+    """Whether a tensor between gates is one of these."""
+    tensor = circuit.subject.topology.outputs.get(output)
+    is_named = tensor is not None and bool(shown_name(circuit.subject.graph.tensor(tensor)))
+    return which == "all" or (which == "named" and is_named)
 
 
 def form_between(circuit: Circuit, output: Pair) -> Values:
     """The form of a tensor between gates."""
-    look, tensor = circuit.subject.look, circuit.subject.topology.outputs.get(output)
-    is_named = tensor is not None and bool(shown_name(circuit.subject.graph.tensor(tensor)))
-    maps = circuit.compaction.maps
-    is_map = maps == "all" or (maps == "named" and is_named)
-    return look.values if is_map else without_heat_maps(look).values
+    look = circuit.subject.look
+    return look.values if _is_shown(circuit, output, circuit.compaction.maps) else without_heat_maps(look).values
 
 
 def gradient_between(circuit: Circuit, output: Pair, gradient: Value) -> tuple[StyledText, ...]:
     """A gradient of a tensor between gates."""
-    return gradient_lines(circuit, gradient, shape_of(circuit, output), form_between(circuit, output))
+    lines = gradient_lines(circuit, gradient, shape_of(circuit, output), form_between(circuit, output))
+    return lines if _is_shown(circuit, output, circuit.compaction.grids) else tuple(map(in_short, lines))
 
 
 def gradient_lines(circuit: Circuit, gradient: Value, shape: list[int], form: Values) -> tuple[StyledText, ...]:

@@ -16,12 +16,19 @@ _LEAST = 2
 _MOST_GATES = 60
 
 
-def cut_into_rows(gates: dict[str, Gate], rows: int) -> frozenset[str]:
-    """The ids of the operands to show by name, for rows as short as possible; empty if there is no cut."""
+def cut_into_rows(
+    gates: dict[str, Gate], rows: int, passes: Sequence[Sequence[str]] = ()
+) -> frozenset[str]:
+    """The ids of the operands to show by name, for rows as short as possible; empty if there is no cut.
+
+    passes: the gates of the passes of a loop, which are not cut if there are enough places between them.
+    """
     order = list(gates)
     if not rows * _LEAST <= len(order) <= _MOST_GATES:
         return frozenset()
-    options = range(_LEAST, len(order) - _LEAST + 1)
+    every = range(_LEAST, len(order) - _LEAST + 1)
+    between = [place for place in every if _is_between(order, place, passes)] if passes else []
+    options = between if len(between) >= rows - 1 else every
     best: tuple[float, frozenset[str]] | None = None
     for cuts in combinations(options, rows - 1):
         crossing = _crossing(gates, order, cuts)
@@ -34,6 +41,12 @@ def cut_into_rows(gates: dict[str, Gate], rows: int) -> frozenset[str]:
         if best is None or cost < best[0]:
             best = cost, frozenset(operand.id for operand in crossing)
     return best[1] if best else frozenset()
+
+
+def _is_between(order: Sequence[str], place: int, passes: Sequence[Sequence[str]]) -> bool:
+    """Whether a cut at a place is in no pass."""
+    before = set(order[:place])
+    return all(len({one in before for one in one_pass}) == 1 for one_pass in passes)
 
 
 def _crossing(gates: dict[str, Gate], order: Sequence[str], cuts: Sequence[int]) -> list[Operand] | None:

@@ -24,6 +24,7 @@ from inspector.styles.circuit_model import (
     build_circuit,
     gradient_between,
     gradient_lines,
+    in_short,
     lines_of_output,
     output_name,
     value_of_end,
@@ -32,9 +33,9 @@ from inspector.styles.constant_chips import chip, constant_chip, named_lines
 from inspector.styles.gate_tables import gate_table
 from inspector.styles.loss_group import loss_group
 from inspector.styles.operands import Operand
+from inspector.styles.operation_names import sign_lines
 from inspector.styles.plan import (
     CircuitPlan,
-    DrawnTensor,
     Head,
     HeatMap,
     LoopPass,
@@ -78,7 +79,7 @@ def plan_compact_circuit(
         hanging={box.id: host for box, _, host in chips},
         title=title_and_legend.title(subject),
         notes=(*title_and_legend.notes(_without_derivatives(subject)), *_reading(circuit, compaction.lines)),
-        footer=(*sums_over_readers(circuit), *(inline_values(subject) if compaction.inline else ())),
+        footer=(*sums_over_readers(circuit), *(inline_values(circuit) if compaction.inline else ())),
         formulas=tuple(matrix_formulas(circuit)),
         passes=tuple(_passes(circuit)),
     )
@@ -86,13 +87,6 @@ def plan_compact_circuit(
 
 def plan_circuit_of_norms(subject: Subject, *, compaction: Compaction) -> Plan:
     """The densest figure: each matrix as its shape, each gradient of a matrix as its norm."""
-
-    def in_short(words: StyledText) -> StyledText:
-        if not isinstance(words, DrawnTensor):
-            return words
-        shape, _, norm = words.short.partition(" ")
-        return StyledText(norm if words.ink == "gradient" and norm else shape, words.ink, words.face, words.size)
-
     subject = replace(subject, look=without_heat_maps(subject.look))
     return plan_compact_circuit(subject, digits=2, grouped=True, compaction=compaction).map_texts(in_short)
 
@@ -104,8 +98,9 @@ def _without_derivatives(subject: Subject) -> Subject:
 
 def _reading(circuit: Circuit, by_line: bool) -> Iterator[StyledText]:
     text = "values above the wires" + (", gradients below them" if circuit.subject.ran else "")
-    grouped = [gate for gate in circuit.gates.values() if gate.inside]
-    inside = [f"{gate.sign.replace(chr(10), ' ')}: {gate.inside}" for gate in grouped]
+    grouped = [gate for gate in circuit.gates.values() if gate.members]
+    counts = {gate.sign.replace("\n", " "): f"{len(gate.members)} Nodes" for gate in grouped}
+    inside = [f"{sign}: {count}" for sign, count in counts.items()]
     inside = ["each line of code is one gate"] if by_line and grouped else inside
     yield StyledText("; ".join([text, *inside]), "quiet")
 
@@ -117,7 +112,7 @@ def _gates(circuit: Circuit) -> Iterator[PlannedBox]:
     long = {identifier for identifier, gate in circuit.gates.items() if len(gate.sign) > _ROUND}
     alike = {one: roles for roles in zip(*circuit.passes, strict=True) for one in roles}
     for identifier, gate in circuit.gates.items():
-        words = [StyledText(line, face="bold", size=SYMBOL_SIZE) for line in gate.sign.split("\n")]
+        words = [StyledText(line, face="bold", size=SYMBOL_SIZE) for line in sign_lines(gate.sign)]
         table = gate_table(circuit, gate) if circuit.compaction.tables else ()
         is_box = table or long & {identifier, *alike.get(identifier, ())}
         shape: PlannedShape = "chip" if is_box else "gate"

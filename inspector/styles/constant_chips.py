@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from inspector.options.choices import Values
+from inspector.styles.gates import FULL_DIGITS
 from inspector.styles.grid_text import ValueLook, value_lines_in_grid
 from inspector.styles.operands import Operand
 from inspector.styles.plan import MAIN_SIZE, PlannedBox, StyledText
 from inspector.styles.shown_name import shown_name
 from inspector.styles.value_text import plain_text
 
-FULL_DIGITS = 4
 _LONGEST_EXPRESSION = 8
 
 

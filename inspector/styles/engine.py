@@ -12,6 +12,7 @@ from inspector.graph.row_types import FunctionRow, SavedTensor, TensorRow
 from inspector.graph.tensor_names import numbered_name
 from inspector.graph.values import Value
 from inspector.styles import title_and_legend
+from inspector.styles.inner_groups import inner_texts, with_groups
 from inspector.styles.plan import SMALL_SIZE, CardRow, LegendEntry, Plan, PlannedBox, PlannedWire, StyledText
 from inspector.styles.subject import Subject
 from inspector.styles.value_text import gradient_text, plain_text, value_inline
@@ -26,7 +27,7 @@ def plan_engine(subject: Subject) -> Plan:
     hosts = dict(_hosts(subject))
     boxes = [_node(subject, key, node) for key, node in subject.graph.functions()]
     tensors = [_tensor(subject, key) for key in dict.fromkeys([*hosts, *subject.graph.roots])]
-    return Plan(
+    plan = Plan(
         moment=subject.moment,
         boxes=(*boxes, *tensors),
         wires=(*_edges(subject), *_links(hosts)),
@@ -39,6 +40,7 @@ def plan_engine(subject: Subject) -> Plan:
             LegendEntry("dashed", "tensor of a Node: root or leaf", "line"),
         ),
     )
+    return with_groups(plan, subject)
 
 
 def _hosts(subject: Subject) -> Iterator[tuple[str, str]]:
@@ -61,7 +63,9 @@ def _node(subject: Subject, identifier: str, node: FunctionRow) -> PlannedBox:
 
 
 def _rows(subject: Subject, node: FunctionRow) -> Iterator[CardRow]:
-    """The attributes, the saved tensors, the formulas and the empty slots of a Node."""
+    """What is in a compiled function; the attributes, the saved tensors, the formulas and the empty slots."""
+    if inside := inner_texts(node):
+        yield CardRow("inside", tuple(map(StyledText, inside)))
     for key, value in node["attributes"].items():
         yield CardRow(key, (StyledText(plain_text(value_text(value))),))
     for saved in node["saved"]:

@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from inspector.graph import Graph
-from inspector.graph.node_names import op_of, without_backward
+from inspector.graph.node_names import op_of
 from inspector.graph.row_types import NextEdge
 from inspector.graph.topology import Topology, topology_of
 from inspector.graph.values import Value, is_number
+from inspector.styles.grid_text import written_value
 from inspector.styles.operands import Constant, Operand, operands_of
+from inspector.styles.operation_names import spoken_name
 from inspector.styles.operations import operation
 from inspector.styles.shown_name import shown_name
 from inspector.typography import format_number
@@ -22,20 +24,23 @@ from inspector.typography.number_format import MINUS
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A sign, and the operands beside the gate: those that are not numbers in the sign.
+    """A sign, and the operands beside the gate: those that are not in the sign.
 
-    inside: how many functions it stands for, if several.
+    members: the functions it stands for, if several. named: the constants with a name in the sign, whose values
+    stand elsewhere.
     """
 
     sign: str
     operands: tuple[Operand, ...]
-    inside: str = ""
+    members: tuple[str, ...] = ()
+    named: tuple[Constant, ...] = ()
 
 
+FULL_DIGITS = 4
 TRANSPOSE = "ᵀ"
-_PRODUCTS = {"·": ("ᵀ·", "·ᵀ"), "· +": ("", "", "x Wᵀ + b")}
-"""The sign of a product → its signs if the operand in each place is transposed; empty for none."""
-_SIGNS = {
+_OF_MATRICES = ("mm", "mv", "dot", "bmm", "vdot", "matmul")
+"""Products of matrices, of which a factor may stand in the sign."""
+SIGNS = {
     "add": "+",
     "sub": MINUS,
     "rsub": MINUS,
@@ -44,7 +49,7 @@ _SIGNS = {
     "pow": "^",
     "maximum": "max",
     "minimum": "min",
-    **dict.fromkeys(("mm", "mv", "dot", "bmm", "vdot", "ger", "matmul"), "·"),
+    **dict.fromkeys((*_OF_MATRICES, "ger"), "·"),
     "addmm": "· +",
     "addmv": "· +",
     "linear": "x Wᵀ + b",
@@ -63,6 +68,8 @@ _SECOND = {"add": "+{c}", "sub": MINUS + "{c}", "rsub": "{c}" + MINUS, "mul": "�
 """Signs of operations with a number in the first and in the second place."""
 _OPPOSITES = {"add": "sub", "sub": "add"}
 _TAKES_ROOT = re.compile(r"sqrt|\*\* ?0?\.5")
+_OF_BACKWARD = ("_backward", "_backward_data")
+"""How an op ends that backward computes; the 1 from which backward starts is not drawn."""
 _LONGEST_SOURCE = 8
 """Maximum characters of the source text of a number in a gate."""
 
@@ -71,14 +78,19 @@ def gate_of(graph: Graph, identifier: str, operands: Sequence[Operand], *, inlin
     """The gate of a function. inline: whether numbers with a name stand in the gate, too."""
     node = graph.function(identifier)
     op = op_of(node["name"]).partition(".")[0]
-    numbers = [operand for operand in operands if operand.constant and _is_inside(operand.constant, inline)]
+    numbers = [one for one in operands if one.constant and _is_in_sign(op, one.constant, inline)]
     others = tuple(operand for operand in operands if operand not in numbers)
     exponent: Any = node["attributes"].get("exponent")
+    if op.endswith(_OF_BACKWARD):
+        others = tuple(one for one in operands if one.constant is None or one.constant["value"] != 1)
+        return Gate(plain_sign(graph, identifier), others)
     if op == "pow" and is_number(exponent):
         return Gate(f"^{format_number(exponent)}", others)
     if len(numbers) == 1 and len(others) == 1 and numbers[0].constant is not None:
-        sign = _with_number(op, numbers[0].position, numbers[0].constant)
-        return Gate(sign or plain_sign(graph, identifier), others if sign else tuple(operands))
+        sign = sign_with_constant(op, numbers[0].position, numbers[0].constant)
+        if sign:
+            return Gate(sign, others, named=(numbers[0].constant,) if numbers[0].constant["name"] else ())
+        return Gate(plain_sign(graph, identifier), tuple(operands))
     if not numbers and len(others) == 1 and op in _SECOND:
         return Gate(operation(graph, identifier).symbol, others)  # a constant computed from input and output
     return Gate(plain_sign(graph, identifier), others)
@@ -92,6 +104,7 @@ def group_gate(graph: Graph, name: str, members: Sequence[str], *, inline: bool 
     """
     of = topology_of(graph)
     found: dict[object, Operand] = {}
+    named = []
     for member in reversed(members):
         for operand in operands_of(graph, member):
             if operand.output is not None and operand.output[0] not in members:
@@ -106,35 +119,14 @@ def group_gate(graph: Graph, name: str, members: Sequence[str], *, inline: bool 
                     str(constant["value"]),
                 )
                 found.setdefault(key, replace(operand, user=members[0], position=len(found)))
+            elif operand.constant is not None and operand.constant["name"]:
+                named.append(operand.constant)
     operands = [
         replace(operand, edge={**operand.edge, "slot": slot}) if operand.edge else operand
         for slot, operand in enumerate(found.values())
     ]
     sign = name if name.startswith(("(", "…")) or "\n" in name else name.replace(" ", "\n", 1)
-    return Gate(sign, tuple(operands), f"{len(members)} Nodes")
-
-
-def without_transposes(graph: Graph, gates: dict[str, Gate]) -> dict[str, Gate]:
-    """The gates, with every transpose that only a product of matrices reads as a part of that product's sign."""
-    readers: dict[str, list[Operand]] = {}
-    for gate in gates.values():
-        for operand in gate.operands:
-            if operand.output is not None:
-                readers.setdefault(operand.output[0], []).append(operand)
-    found = dict(gates)
-    for identifier, gate in gates.items():
-        read = readers.get(identifier, [])
-        if gate.sign != TRANSPOSE or len(read) != 1 or len(gate.operands) != 1:
-            continue
-        reader, own = read[0].user, gate.operands[0]
-        signs = _PRODUCTS.get(found[reader].sign)
-        if signs and own.edge and read[0].edge and read[0].position < len(signs) and signs[read[0].position]:
-            edge: NextEdge = {**own.edge, "slot": read[0].edge["slot"]}
-            moved = replace(own, user=reader, position=read[0].position, edge=edge)
-            operands = tuple(moved if operand == read[0] else operand for operand in found[reader].operands)
-            found[reader] = Gate(signs[read[0].position], operands)
-            del found[identifier]
-    return found
+    return Gate(sign, tuple(operands), tuple(members), tuple(named))
 
 
 def _joint(of: Topology, operand: Operand, members: Sequence[str]) -> NextEdge | None:
@@ -171,14 +163,16 @@ def plain_sign(graph: Graph, identifier: str) -> str:
         return f"[{node['attributes']['index']}]"
     if node["attributes"].get("alpha", 1) != 1:
         return op
-    return _SIGNS.get(op) or (op if op.islower() else without_backward(node["name"]))
+    return SIGNS.get(op) or spoken_name(node["name"])
 
 
-def _with_number(op: str, position: int, constant: Constant) -> str:
-    """`×0.5`, `1−`: the sign with a number; empty for another operation."""
+def sign_with_constant(op: str, position: int, constant: Constant) -> str:
+    """`×0.5`, `1−`, `X ·`: the sign with a constant; empty for another operation."""
     value = constant["value"]
     if constant["name"]:
         sign = (_FIRST if position == 0 else _SECOND).get(op, "")
+        if op in _OF_MATRICES:
+            sign = "{c}·" if position == 0 else "·{c}"
         return sign.replace("{c}", f" {shown_name(constant)} ").strip()
     if position == 1 and op in _OPPOSITES and value < 0 and not constant.get("expression"):
         op, constant = _OPPOSITES[op], {**constant, "value": -value}
@@ -196,6 +190,12 @@ def _number(constant: Constant) -> str:
             return f"√{square}"
     plain = format_number(value)
     return source if 0 < len(source) <= _LONGEST_SOURCE and len(source) < len(plain) else plain
+
+
+def _is_in_sign(op: str, constant: Constant, inline: bool) -> bool:
+    """Whether a constant stands in the sign of its gate: a number, or a factor with a name and few elements."""
+    is_factor = inline and op in _OF_MATRICES and bool(constant["name"])
+    return _is_inside(constant, inline) or (is_factor and bool(written_value(constant["value"], FULL_DIGITS)))
 
 
 def _is_inside(constant: Constant, inline: bool = False) -> bool:

@@ -20,6 +20,9 @@ MOST_SIDE = 4
 MOST_IN_HEAT_MAP = 16
 """Maximum rows and columns of a heat map, and of each of its tiles."""
 
+_LONGEST_WRITTEN = 45
+"""Maximum characters of a tensor written in a line."""
+
 _STEPS_OF_SCALE = 9
 
 Tile = list[list[float]]
@@ -90,6 +93,19 @@ def number_rows(value: Value, digits: int) -> tuple[tuple[str, ...], ...] | None
     if not all(len(row) == len(rows[0]) and all(map(is_number, row)) for row in rows):
         return None
     return tuple(tuple(format_number(item, digits) for item in row) for row in rows)
+
+
+def written_value(value: Value, digits: int) -> str:
+    """`0.9`, `[1, 2]`, `[[1, 0], [0.5, 2]]`; empty for a value that is longer, or not known."""
+    if is_number(value):
+        return format_number(value, digits)
+    rows = None if is_unknown(value) else number_rows(value, digits)
+    if rows is None:
+        return ""
+    is_matrix = len(shape_of_value(value)) > 1
+    inner = ["[" + ", ".join(row) + "]" for row in rows] if is_matrix else [row[0] for row in rows]
+    text = f"[{', '.join(inner)}]"
+    return text if len(text) <= _LONGEST_WRITTEN else ""
 
 
 def shape_of_value(value: Value) -> list[int]:

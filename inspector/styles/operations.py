@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from inspector.graph import Graph
-from inspector.graph.node_names import op_of, without_backward
+from inspector.graph.node_names import op_of
 from inspector.graph.topology import topology_of
 from inspector.graph.values import is_number
 from inspector.styles.operands import operands_of
+from inspector.styles.operation_names import spoken_name
 from inspector.styles.shown_name import shown_name
 from inspector.styles.value_text import superscript
 from inspector.typography import format_number
@@ -59,6 +60,8 @@ _OF_ONE: dict[str, tuple[str, str]] = {
     "sqrt": ("√", "√{0}"),
     "abs": ("|x|", "|{0}|"),
     "sum": ("Σ", "Σ {0}"),
+    "t": ("ᵀ", "{0}ᵀ"),
+    "transpose": ("ᵀ", "{0}ᵀ"),
 }
 _WITH_CONSTANT: dict[str, tuple[str, str]] = {
     "mul": ("×{c}", "{c}·{0}"),
@@ -69,6 +72,8 @@ _WITH_CONSTANT: dict[str, tuple[str, str]] = {
     "pow.Tensor_Scalar": ("^{c}", "{0}{power}"),
     "pow.Scalar": ("{c}^x", "{c}^{0}"),
 }
+_OF_THREE = dict.fromkeys(("addmm", "addmv", "baddbmm"), ("· +", (1, 2, 0), "{} · {} + {}"))
+"""Symbol, the order of the operands in the formula, and the formula."""
 _OPPOSITES = {"add": "sub", "sub": "add"}
 
 
@@ -81,6 +86,8 @@ def operation(graph: Graph, identifier: str) -> Operation:
         return _by_name(node["name"], len(inputs))
     if len(inputs) == 1 and op in _OF_TENSORS and (found := _of_named(graph, identifier)):
         return found
+    if op in _OF_THREE:
+        return _of_three(graph, identifier) or _by_name(node["name"], len(inputs))
     if len(inputs) == 2 and op in _OF_TENSORS:
         return Operation(*_OF_TENSORS[op])
     if len(inputs) == 1 and op in _WITH_CONSTANT:
@@ -107,6 +114,17 @@ def _of_named(graph: Graph, identifier: str) -> Operation | None:
     return Operation(symbol if name else formula.replace("{0}", "").strip(), formula)
 
 
+def _of_three(graph: Graph, identifier: str) -> Operation | None:
+    """`x · W + b`; None if an operand is not known."""
+    symbol, order, formula = _OF_THREE[op_of(graph.function(identifier)["name"])]
+    slots = iter(range(3))
+    texts = {
+        operand.position: f"{{{next(slots)}}}" if operand.constant is None else shown_name(operand.constant)
+        for operand in operands_of(graph, identifier)
+    }
+    return Operation(symbol, formula.format(*map(texts.get, order))) if all(map(texts.get, range(3))) else None
+
+
 def inputs_of(graph: Graph, identifier: str) -> list[str]:
     """The functions that a function's gradients go to, by slot; AccumulateGrad stands for a leaf."""
     of = topology_of(graph)
@@ -114,10 +132,12 @@ def inputs_of(graph: Graph, identifier: str) -> list[str]:
 
 
 def _by_name(name: str, inputs: int) -> Operation:
-    """`StackBackward0` as stack({0}, {1}): in lower case, like the function that the script called."""
-    shown = without_backward(name)
-    shown = shown[:1].lower() + shown[1:]
-    return Operation(shown, f"{shown}({', '.join(f'{{{slot}}}' for slot in range(inputs))})")
+    """`StackBackward0` as stack({0}, {1}), `NativeLayerNormBackward0` as layer_norm({0}, {1}, {2})."""
+    symbol = spoken_name(name)
+    if "x" in symbol and not symbol.isascii():
+        return Operation(symbol, symbol.replace("x", "{0}"))
+    shown = symbol.replace(" ", "_")
+    return Operation(symbol, f"{shown}({', '.join(f'{{{slot}}}' for slot in range(inputs))})")
 
 
 def _with_constant(graph: Graph, identifier: str, source: str) -> Operation:

@@ -221,6 +221,13 @@ def _changed(words: StyledText, change: Callable[[StyledText], StyledText]) -> S
 
 
 @fast_dataclass
+class GroupedPlan(Plan):
+    """A plan with groups of boxes, each on a ground of its own."""
+
+    groups: tuple[tuple[str, ...], ...] = ()
+
+
+@fast_dataclass
 class LoopPass:
     """One pass of a loop, drawn as a column. hosts: its boxes with wires, by their role in the pass; empty where
     this pass has none."""

@@ -9,7 +9,7 @@ from functools import partial
 from inspector.options.choices import Arrows, Direction, StyleName
 from inspector.styles.attributes import plan_attributes
 from inspector.styles.circuit import plan_circuit
-from inspector.styles.circuit_model import Compaction
+from inspector.styles.circuit_model import Compaction, Which
 from inspector.styles.compact_attributes import plan_data_and_grad, plan_one_line
 from inspector.styles.compact_circuit import plan_circuit_of_norms, plan_compact_circuit
 from inspector.styles.engine import plan_engine
@@ -59,6 +59,7 @@ FEWER_HEAT_MAPS = tuple(
 """Tried where a figure with heat maps does not fit a canvas, before all of these are left out."""
 
 _ROWS = ((2, "two"), (3, "three"))
+_FEWER_GRIDS: tuple[tuple[Which, str], ...] = (("named", "tensors with a name"), ("ends", "leaves"))
 _ANY_ROWS = ((1, ""), *((rows, f"in {count} rows, ") for rows, count in _ROWS))
 
 
@@ -86,6 +87,15 @@ _CIRCUITS = (
     *(
         Density(f"in {count} rows, numbers to 2 digits", _compact(Compaction(rows, inline=True)))
         for rows, count in _ROWS
+    ),
+    *(
+        Density(
+            f"{where}numbers of {which} alone, to 2 digits",
+            _compact(Compaction(rows, inline=True, grids=grids)),
+            rows == 1,
+        )
+        for grids, which in _FEWER_GRIDS
+        for rows, where in _ANY_ROWS[:2]
     ),
     *(
         Density(

@@ -13,6 +13,7 @@ import numpy
 import numpy.typing
 
 from inspector.graph import Graph
+from inspector.graph.elements import elements_of
 from inspector.graph.node_names import op_of
 from inspector.graph.row_types import FunctionRow
 from inspector.graph.topology import topology_of
@@ -90,7 +91,10 @@ def shape_of(graph: Graph, identifier: str, output: int) -> list[int] | None:
 
 
 def array_of(value: Value) -> Array | None:
-    """A value that is known in full as an array; None for others, and for complex numbers."""
+    """A value of which all elements are known as an array; None for others, and for complex numbers."""
+    elements = elements_of(value)
+    if elements is not None and is_summary(value):
+        return numpy.array(elements).reshape(value["shape"])
     if not isinstance(value, list | int | float):
         return None
     try:

@@ -12,6 +12,7 @@ from inspector.graph.values import is_number
 from inspector.options.choices import Order
 from inspector.styles.alt_text import root_codes
 from inspector.styles.plan import SMALL_SIZE, TITLE_SIZE, LegendEntry, StyledText
+from inspector.styles.shown_name import shown_name
 from inspector.styles.subject import Subject
 from inspector.styles.value_text import plain_text
 from inspector.typography import format_number
@@ -47,11 +48,36 @@ def _short_call(call: str) -> str:
 
 
 def figure_name(graph: Graph, title: str) -> tuple[StyledText, ...]:
-    """The title, else the code that created the root if it is short, else nothing."""
+    """The title, else the code that created the root, in short, else the names of the roots; else nothing."""
     if title:
         return (StyledText(plain_text(title), "ink", "medium", TITLE_SIZE),)
-    code = plain_text("; ".join(root_codes(graph)))
-    return (StyledText(code, "ink", "mono", TITLE_SIZE),) if code and len(code) <= LONGEST_CODE else ()
+    names = [shown_name(graph.tensor(root)) for root in dict.fromkeys(graph.roots) if root in graph.rows]
+    written = "; ".join(code.removeprefix("return ") for code in root_codes(graph))
+    code = _short_code(plain_text(written)) or ", ".join(filter(None, names))
+    return (StyledText(code, "ink", "mono", TITLE_SIZE),) if 0 < len(code) <= LONGEST_CODE else ()
+
+
+def _short_code(code: str) -> str:
+    """Code that fits a title, with brackets emptied if it is long: `loss = torch.sigmoid(…).sum()`; empty if it is
+    still too long."""
+    while len(code) > LONGEST_CODE:
+        inside = sorted((end - start, start, end) for start, end in _brackets(code) if end - start > 1)
+        if not inside:
+            return ""
+        enough = (pair for pair in inside if len(code) - pair[0] < LONGEST_CODE)
+        _, start, end = next(enough, inside[-1])
+        code = f"{code[:start]}…{code[end:]}"
+    return code
+
+
+def _brackets(code: str) -> Iterator[tuple[int, int]]:
+    """Where the content of each pair of brackets begins and ends."""
+    opened = []
+    for place, letter in enumerate(code):
+        if letter in "([":
+            opened.append(place + 1)
+        elif letter in ")]" and opened:
+            yield opened.pop(), place
 
 
 def notes(subject: Subject) -> tuple[StyledText, ...]:

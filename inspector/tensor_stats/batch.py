@@ -136,9 +136,10 @@ class _Summary(Pending):
         numbers = self.measured.numbers
         if not numbers:
             return unknown("not read back")
-        found: dict[str, Any] = {"shape": [int(size) for size in self.shape], "dtype": dtype_name(self.dtype)}
-        for name, number in zip(NAMES, numbers, strict=False):
-            found[name] = int(number) if name in COUNTS else number
+        found: dict[str, Any] = {"shape": list(map(int, self.shape)), "dtype": dtype_name(self.dtype)}
+        found.update(zip(NAMES, numbers, strict=False))
+        for name in COUNTS if len(numbers) == len(NAMES) else ():
+            found[name] = int(found[name])
         with contextlib.suppress(Exception):  # the numbers above are worth more than their histogram
             if (counts := self.measured.histogram) is not None:
                 found["histogram"] = counts

@@ -34,7 +34,10 @@ def memory_of(tensor: torch.Tensor) -> Memory | None:
     address = tensor.untyped_storage().data_ptr()
     if address == 0 or tensor.numel() == 0:
         return None
-    reach = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    if tensor.is_contiguous():
+        reach = tensor.numel() - 1
+    else:
+        reach = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
     first, width = int(tensor.storage_offset()), tensor.element_size()
     return address, first * width, (first + int(reach) + 1) * width
 

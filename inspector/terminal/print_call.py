@@ -15,9 +15,9 @@ from inspector.report import BackwardCall, Finding, Report
 from inspector.report.timeline import Timeline
 from inspector.terminal import findings_and_footer
 from inspector.terminal.check_tables import check_lines, gradcheck_lines
-from inspector.terminal.compiled_lines import compiled_lines
 from inspector.terminal.console import print_lines
 from inspector.terminal.derivation_text import derivation_lines
+from inspector.terminal.inner_lines import inner_lines
 from inspector.terminal.labels import header, place
 from inspector.terminal.model_summary import summary_lines
 from inspector.terminal.tensor_table import tensor_table
@@ -112,7 +112,7 @@ def _call_blocks(report: Report, call: BackwardCall, width: int, *, checked: boo
         [header(call.index, call.location), *_caller(call, width), *_step(report, call, width)],
         _scale(graph),
         *_graph_blocks(graph, width, small=small),
-        compiled_lines(graph, width),
+        inner_lines(graph, width),
         findings_and_footer.raised(call.graph, width),
         check_lines(call.graph, width) if checked else [],
     ]

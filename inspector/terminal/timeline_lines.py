@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from inspector.graph.values import is_unknown
-from inspector.report.timeline import LevelRow, Timeline
+from inspector.report.timeline import LevelRow, Reason, Timeline
 from inspector.report.timeline_layers import Series, layers_of, roots_of
 from inspector.terminal.text_cells import GRADIENT, QUIET, STRONG, VALUE, fit_path, wrapped
 from inspector.typography import format_number, pluralize
@@ -18,6 +18,7 @@ _BARS = "▁▂▃▅▇"
 _MOST_LAYERS = 8
 _MOST_ROOTS = 2
 _NAME = 24
+_REASONS: dict[Reason, str] = {"compiled": "torch.compile is in use", "threads": "several threads train"}
 _LEAST_ROWS = 8
 """A timeline of fewer rows is not shown as bars."""
 
@@ -78,7 +79,7 @@ def watched_line(timeline: Timeline, width: int) -> list[Text]:
     parts = [f"{pluralize(full, unit)} recorded in full"]
     if rest > 0:
         levels = timeline["levels"]
-        parts.append(f"{rest:,} by their numbers only{_how_often(levels)}{_how_deep(levels)}")
+        parts.append(f"{rest:,} by their numbers only{_how_often(levels)}{_how_deep(levels)}{_why_not(levels)}")
     text = ", ".join(parts)
     if timeline["calls"] and not timeline["steps"]:
         text = f"{pluralize(timeline['calls'], 'backward call')} and no step of an optimizer"
@@ -110,6 +111,15 @@ def _how_deep(levels: Sequence[LevelRow]) -> str:
         return f", down to {next(iter(found))}"
     parts = [f"{count:,} of them down to {name}" for name, count in found.items()]
     return f", {' and '.join(parts)}" if parts else ""
+
+
+def _why_not(levels: Sequence[LevelRow]) -> str:
+    """`, none deeper than parameters (torch.compile is in use)`: nothing if something was, or if it was the budget
+    or the graph, which are told elsewhere."""
+    found = {row.get("reason") for row in levels if row["level"] != "full"}
+    words = [text for reason, text in _REASONS.items() if reason in found]
+    deeper = any(row["level"] in ("modules", "nodes") for row in levels)
+    return f", {'some not' if deeper else 'none'} deeper than parameters ({', '.join(words)})" if words else ""
 
 
 def _how_often(levels: Sequence[LevelRow]) -> str:

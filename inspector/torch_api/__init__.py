@@ -18,6 +18,7 @@ from inspector.torch_api.modes import FAST_PATHS, FUNCTION_MODES, HIDDEN_OPERATI
 from inspector.torch_api.modules import MODULE_DICTIONARIES
 from inspector.torch_api.nodes import OUTPUT_METADATA, SEQUENCE_NUMBERS
 from inspector.torch_api.process_group import DEFAULT_GROUP
+from inspector.torch_api.reentrant import CHECKPOINT
 from inspector.torch_api.saved_tensors import ATTRIBUTES, SAVED_TENSORS, WRAPPERS
 from inspector.torch_api.sharding import SHARDED_PARAMETERS
 from inspector.torch_api.tensors import (
@@ -57,6 +58,7 @@ CAPABILITIES: tuple[Capability[Any], ...] = (
     FRAME_EVALUATION,
     COMPILER,
     COMPILED_GRAPHS,
+    CHECKPOINT,
     FOREACH_NORMS,
     FORMULAS,
     SECOND_PASS,

@@ -16,6 +16,8 @@ COMPILED = "CompiledFunctionBackward"
 
 _FRAME = re.compile(r'File "(?P<file>[^"\n]+)", line (?P<line>\d+), in (?P<function>\S+)')
 _RESUMED = re.compile(r"torch_dynamo_resume_in_.*_at_(\d+)$")
+_TANGENT = re.compile(r"tangents_\d+$")
+"""AOTAutograd's name for a gradient that arrives."""
 _KEYS = ("nn_module_stack", "fwd_nn_module_stack")
 """Where fx keeps the modules of an operation: of the forward's, and of those that backward adds."""
 
@@ -44,6 +46,19 @@ class BackwardOperation:
     frames: tuple[StackFrame, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class BackwardOperations:
+    """The operations of a compiled backward, in the order of its graph.
+
+    receives: the positions of those that use a gradient that arrives. returns: for each slot of next_functions the
+    position of the operation whose result goes there, None if none does; None as a whole if that is unknown.
+    """
+
+    operations: list[BackwardOperation]
+    receives: list[int]
+    returns: list[int | None] | None
+
+
 def _find_compiled_graphs() -> Callable[[Any], fx.GraphModule | None]:
     """What AOTAutograd keeps shows only once a script has compiled something: its import takes seconds."""
     return _backward_module
@@ -63,23 +78,23 @@ COMPILED_GRAPHS = Capability(
 )
 
 
-def backward_operations(node: Any) -> list[BackwardOperation] | None:
-    """The operations in the Node of a compiled function, in the order of its graph; None if unknown."""
+def backward_operations(node: Any) -> BackwardOperations | None:
+    """The operations in the Node of a compiled function; None if unknown."""
     found = COMPILED_GRAPHS.parts
     if found is None:
         return None
     try:
         module = found(node)
-        return None if module is None else _operations(module.graph)
+        return None if module is None else _operations(module.graph, [target for target, _ in node.next_functions])
     except Exception as error:
         COMPILED_GRAPHS.turn_off(error)
         return None
 
 
-def _operations(graph: fx.Graph) -> list[BackwardOperation]:
+def _operations(graph: fx.Graph, targets: list[Any]) -> BackwardOperations:
     calls = [node for node in graph.nodes if node.op not in ("placeholder", "output", "get_attr")]
     positions = {node: position for position, node in enumerate(calls)}
-    return [
+    operations = [
         BackwardOperation(
             _name(call.target),
             [positions[item] for item in call.all_input_nodes if item in positions],
@@ -88,6 +103,21 @@ def _operations(graph: fx.Graph) -> list[BackwardOperation]:
         )
         for call in calls
     ]
+    given = [node for node in graph.nodes if node.op == "placeholder" and _TANGENT.match(node.name)]
+    receives = sorted({positions[user] for node in given for user in node.users if user in positions})
+    return BackwardOperations(operations, receives, _returns(graph, positions, targets))
+
+
+def _returns(graph: fx.Graph, positions: dict[fx.Node, int], targets: list[Any]) -> list[int | None] | None:
+    """The operation for each slot. The results of the graph are those of the inputs of the forward, of which some
+    may be no tensors, which have no slot."""
+    (output,) = (node for node in graph.nodes if node.op == "output")
+    results = list(output.args[0])
+    if len(results) != len(targets):
+        return None
+    found = [positions.get(result) for result in results]
+    fits = all(target is None or position is not None for target, position in zip(targets, found, strict=True))
+    return [None if target is None else at for target, at in zip(targets, found, strict=True)] if fits else None
 
 
 def _name(target: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -10,7 +10,7 @@ import torch.autograd.graph
 
 from inspector.torch_api.capability import Capability
 
-_OUTSIDE = -1
+OUTSIDE = -1
 """torch's graph task id while the engine is not running."""
 
 
@@ -69,7 +69,7 @@ def _roots_of_engine(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def _roots_of_backward(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return args[0] if args else kwargs["tensors"]
+    return _several(args[0] if args else kwargs["tensors"])
 
 
 def _of_backward(
@@ -138,16 +138,6 @@ def read_arguments(
         return EngineArguments(_several(args[0]), (), True, False, ()) if args else None
 
 
-def accumulated_roots(entry_point: EntryPoint, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sequence[Any]:
-    """The outputs of an entry point's call that adds to the leaves' `grad`, read in less than a microsecond; empty
-    for other calls."""
-    try:
-        found = entry_point.roots(args, kwargs)
-    except Exception:  # torch is about to refuse the arguments
-        return ()
-    return found if isinstance(found, (tuple, list)) else (found,)
-
-
 def _find_graph_task() -> Callable[[], int]:
     current: Callable[[], int] = torch._C._current_graph_task_id
     if not isinstance(current(), int):
@@ -163,13 +153,19 @@ GRAPH_TASK = Capability(
 )
 
 
+def graph_task() -> Callable[[], int]:
+    """A function that returns the id of the graph task of the calling thread, and `OUTSIDE` where there is none or
+    torch cannot tell."""
+    return GRAPH_TASK.parts or (lambda: OUTSIDE)
+
+
 def in_backward() -> bool:
     """Whether the calling thread is inside a backward pass; False if torch cannot tell."""
     current = GRAPH_TASK.parts
     if current is None:
         return False
     try:
-        return current() != _OUTSIDE
+        return current() != OUTSIDE
     except Exception as error:
         GRAPH_TASK.turn_off(error)
         return False
@@ -177,7 +173,7 @@ def in_backward() -> bool:
 
 def _find_current_node() -> Callable[[], Any]:
     current: Callable[[], Any] = torch._C._current_autograd_node
-    if current() is not None and not torch._C._current_graph_task_id() != _OUTSIDE:
+    if current() is not None and not torch._C._current_graph_task_id() != OUTSIDE:
         raise TypeError("a Node runs outside of backward")
     return current
 

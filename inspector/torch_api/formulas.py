@@ -66,7 +66,7 @@ def _definition(function_name: str) -> _Definition | None:
     if found is None:
         return None
     try:
-        return found.get(function_name.removesuffix("_copy"))
+        return found.get(function_name)
     except Exception as error:
         FORMULAS.turn_off(error)
         return None
@@ -82,6 +82,7 @@ class _Definitions:
     def __init__(self, text: str) -> None:
         self._entries: dict[str, list[str]] = {}
         self._parsed: dict[str, dict[str, _Definition]] = {}
+        self._found: dict[str, _Definition | None] = {}
         for entry in _ENTRY.split(text)[1:]:
             self._entries.setdefault(_class_prefix(entry), []).append(_ENTRY_START + entry)
         if not self._entries:
@@ -89,10 +90,13 @@ class _Definitions:
 
     def get(self, function_name: str) -> _Definition | None:
         """The definition of a backward function; None if there is none."""
-        prefix = "".join(function_name.rpartition("Backward")[:2])
-        if prefix not in self._parsed:
-            self._parsed[prefix] = _parsed("".join(self._entries.get(prefix, ())))
-        return self._parsed[prefix].get(function_name)
+        if function_name not in self._found:
+            name = function_name.removesuffix("_copy")
+            prefix = "".join(name.rpartition("Backward")[:2])
+            if prefix not in self._parsed:
+                self._parsed[prefix] = _parsed("".join(self._entries.get(prefix, ())))
+            self._found[function_name] = self._parsed[prefix].get(name)
+        return self._found[function_name]
 
 
 def _parsed(text: str) -> dict[str, _Definition]:

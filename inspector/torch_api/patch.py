@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -27,20 +28,22 @@ class Patch:
         """Install the wrapper. Does nothing if it is installed."""
         if self._installed is not None:
             return
-        self._original = vars(self._owners[0])[self._name]
-        self._installed = self._wrapper(self._original)
-        for owner in self._owners:
-            setattr(owner, self._name, self._installed)
-        _installed.append(self)
+        with _CHANGES:
+            self._original = vars(self._owners[0])[self._name]
+            self._installed = self._wrapper(self._original)
+            for owner in self._owners:
+                setattr(owner, self._name, self._installed)
+            _installed.append(self)
 
     def uninstall(self) -> None:
         """Restore the function. A patch that was installed over this one stays, over the original. If other code
         has wrapped the wrapper, it stays and must only pass calls on."""
         if self._installed is None:
             return
-        self._pass_on(self._installed, self._original)
-        _installed.remove(self)
-        self._original = self._installed = None
+        with _CHANGES:
+            self._pass_on(self._installed, self._original)
+            _installed.remove(self)
+            self._original = self._installed = None
 
     def _pass_on(self, installed: Any, successor: Any) -> None:
         """Put a successor in the place of a wrapper of this patch."""
@@ -57,3 +60,5 @@ class Patch:
 
 _installed: list[Patch] = []
 """The patches that are installed."""
+_CHANGES = threading.RLock()
+"""Held while one is installed or removed: recordings of several threads patch the same functions."""

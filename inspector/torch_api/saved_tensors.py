@@ -29,6 +29,7 @@ from inspector.torch_api.patch import Patch
 _RAW, _SAVED, _OF_CUSTOM = "_raw_saved_", "_saved_", "_raw_saved_tensors"
 _UNSIGNED_END = 1 << 64
 _SIGN = 1 << 63
+_INTEGERS = {int}
 _MODIFIED = "modified by an inplace operation"
 """torch's error for an overwritten saved tensor, if only the text of the error shows it."""
 
@@ -114,7 +115,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, int):
         return value - _UNSIGNED_END if value >= _SIGN else value
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        is_small = set(map(type, value)) == _INTEGERS and max(value) < _SIGN  # nearly always: sizes, dimensions
+        return list(value) if is_small else [_plain(item) for item in value]
     return str(value).removeprefix("torch.")
 
 

@@ -23,6 +23,12 @@ from inspector.torch_api.compilation import skip_in_dynamo
 Hook = Callable[[Optimizer, Any, Any], None]
 
 
+class _Known(threading.local):
+    """Whether the calling thread is one of those that step."""
+
+    here = False
+
+
 class StepHooks:
     """Calls the hooks of recorders before and after each step. There is only one instance, `STEP_HOOKS`."""
 
@@ -31,7 +37,7 @@ class StepHooks:
         self._removers: list[Callable[[], None]] = []
         self._changes = threading.RLock()  # two threads may start at once; a signal may interrupt either
         self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()  # an identifier is used again
-        self._known = threading.local()  # `here` in each of these threads
+        self._known = _Known()
         self._busy: set[int] = set()
 
     def add(self, before: Hook, after: Hook) -> Callable[[], None]:
@@ -54,7 +60,7 @@ class StepHooks:
                 return
             while self._removers:
                 self._removers.pop()()
-            self._threads, self._known = weakref.WeakSet(), threading.local()
+            self._threads, self._known = weakref.WeakSet(), _Known()
 
     def _may_step(self, thread: threading.Thread) -> bool:
         is_another = thread is not threading.current_thread()
@@ -62,7 +68,7 @@ class StepHooks:
 
     def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         thread = threading.get_ident()
-        if not hasattr(self._known, "here"):
+        if not self._known.here:
             self._known.here = True
             self._threads.add(threading.current_thread())
         self._busy.add(thread)

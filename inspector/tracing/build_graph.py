@@ -22,13 +22,14 @@ from inspector.graph.rows import Rows, rows_of
 from inspector.graph.values import Value, unknown
 from inspector.tensor_stats import Pending
 from inspector.torch_api.formulas import formula
+from inspector.tracing.compiled_parts import with_script_paths
 from inspector.tracing.constant_rows import ConstantRows
 from inspector.tracing.gradient_flow import GradientFlow
 from inspector.tracing.ids import Ids
 from inspector.tracing.names_over_time import Name
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
 from inspector.tracing.node_lookup import NOT_SEEN, UNSEEN, UNSEEN_YET, NodeLookup, RecordedForward
-from inspector.tracing.operands import operands_of
+from inspector.tracing.operands import OperandFinder
 from inspector.tracing.tensor_facts import TensorSnapshot
 from inspector.tracing.traced_graph import NodeFacts, Pair, SavedTensorFacts, TracedGraph
 from inspector.tracing.uses import SeenCall
@@ -66,6 +67,7 @@ class _Builder:
         self._constants = ConstantRows(record, lookup, ids)
         self._is_plain = record.is_structure_only and lookup.has_no_values
         self._plain: dict[str, FunctionRow] = {}
+        self._operands = OperandFinder()
         self._empty_slots = record.structure.empty_slots()
 
     def rows(self) -> Rows:
@@ -167,16 +169,27 @@ class _Builder:
         if not is_leaf:
             self._add_constants(row, position, node, None if inputs is None else inputs.call)
         if (compiled := self._record.compiled.get(position)) is not None:
-            row["compiled"] = compiled
+            row["compiled"] = with_script_paths(compiled, self._leaf_names(position))
+        if (nested := self._record.nested.get(position)) is not None:
+            row["nested"] = nested
         if inputs is not None and inputs.given:
             row["given"] = inputs.given
         of_inputs: InputFields = {} if inputs is None else inputs.fields
         return {**row, **node.fields, **of_inputs}
 
+    def _leaf_names(self, position: int) -> Iterator[tuple[int, str]]:
+        """(slot of a Node, name of the leaf that its gradient goes to)."""
+        structure = self._record.structure
+        for slot, target, input_nr in structure.edges_of(position):
+            if target != EMPTY and structure.names[target] == ACCUMULATE_GRAD:
+                name = self._lookup.naming((target, input_nr))["name"]
+                if name is not None:
+                    yield slot, name
+
     def _add_constants(self, row: LookedUpFields, position: int, node: NodeFacts, call: SeenCall | None) -> None:
         """Add the operands that need no gradient, and the order of all operands."""
         targets = [target != EMPTY for _, target, _ in self._record.structure.edges_of(position)]
-        found = operands_of(node, targets, call)
+        found = self._operands.operands_of(node, targets, call)
         if found.constants:
             row["constants"] = [self._constants.row(item) for item in found.constants]
         if found.slot_positions is not None and (found.constants or not found.are_in_order):
@@ -283,7 +296,7 @@ class _Builder:
 
 
 def _pairs(position: int, count: int) -> list[Pair]:
-    return [(position, output_nr) for output_nr in range(max(1, count))]
+    return [(position, 0)] if count <= 1 else [(position, output_nr) for output_nr in range(count)]
 
 
 def _edge_of(function: str, tensor: str, facts: TensorRow) -> _Edge:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import NamedTuple
 
 from inspector.graph.node_names import op_of
@@ -42,45 +41,62 @@ class Operands:
     slot_positions: list[int] | None
     constants: list[FoundConstant]
 
-    @property
-    def are_in_order(self) -> bool:
-        """Whether the k-th slot is the k-th operand."""
-        return self.slot_positions is None or self.slot_positions == list(range(len(self.slot_positions)))
+    are_in_order: bool = True
+    """Whether the k-th slot is the k-th operand."""
 
 
-def operands_of(node: NodeFacts, targets: Sequence[bool], call: SeenCall | None) -> Operands:
-    """The operands of a Node. targets: for each slot, whether it leads to a Node. call: that created it."""
-    signature = _signature(arguments_of(node.name), len(targets))
-    if signature is None:
-        return Operands(None, [])
+class OperandFinder:
+    """Finds the operands of the Nodes of one graph, whose signatures are asked for once by name."""
+
+    def __init__(self) -> None:
+        self._signatures: dict[tuple[str, int], _Signature | None] = {}
+
+    def operands_of(self, node: NodeFacts, targets: Sequence[bool], call: SeenCall | None) -> Operands:
+        """The operands of a Node. targets: for each slot, whether it leads to a Node. call: that created it."""
+        key = node.name, len(targets)
+        if key not in self._signatures:
+            self._signatures[key] = _signature(arguments_of(node.name), len(targets))
+        signature = self._signatures[key]
+        return Operands(None, []) if signature is None else _operands(node, signature, targets, call)
+
+
+def _operands(
+    node: NodeFacts, signature: _Signature, targets: Sequence[bool], call: SeenCall | None
+) -> Operands:
     positions, slots = signature.positions, list(signature.slots)
-    taken = {position for position, is_edge in zip(slots, targets, strict=True) if is_edge}
     found: dict[int, FoundConstant] = {}
-    for name, value in node.fields["attributes"].items():
-        argument = signature.scalars.get(name)
-        if argument is not None and not _is_default(argument, value) and isinstance(value, (int, float, complex)):
+    for name, argument in signature.scalars.items():
+        value = node.fields["attributes"].get(name)
+        if isinstance(value, (int, float, complex)) and not _is_default(argument, value):
             found[positions[name][0]] = FoundConstant(positions[name][0], value=value)
     for saved in node.saved:
+        if not isinstance(saved.tensor, int):
+            continue
         name, _, index = saved.name.partition("[")
         places = positions.get(name, range(0))
         number = int(index.removesuffix("]")) if index else 0
-        if isinstance(saved.tensor, int) and number < len(places):
+        if number < len(places):
             found[places[number]] = FoundConstant(places[number], saved=saved.tensor)
     for position, seen in _seen(node, positions, call):
         known = found.get(position, FoundConstant(position))
         found[position] = replace(known, seen=seen)
-    return Operands(slots, [found[position] for position in sorted(found.keys() - taken)])
+    taken = {position for position, is_edge in zip(slots, targets, strict=True) if is_edge} if found else ()
+    constants = [found[position] for position in sorted(found.keys() - taken)]
+    return Operands(slots, constants, signature.is_in_order)
 
 
 class _Signature(NamedTuple):
-    """The arguments of an op for some number of slots: the positions of each, those of the slots, the numbers."""
+    """The arguments of an op for some number of slots: the positions of each, those of the slots, the numbers.
+
+    is_in_order: whether the k-th slot is the k-th operand.
+    """
 
     positions: dict[str, range]
     slots: tuple[int, ...]
     scalars: dict[str, Argument]
+    is_in_order: bool
 
 
-@lru_cache(maxsize=1_024)
 def _signature(all_arguments: tuple[Argument, ...], slots: int) -> _Signature | None:
     """The operands of Nodes with this signature and this number of slots; None if these do not fit."""
     arguments = [item for item in all_arguments if item.kind != "other"]
@@ -88,7 +104,8 @@ def _signature(all_arguments: tuple[Argument, ...], slots: int) -> _Signature | 
     if positions is None:
         return None
     of_slots = tuple(place for item in arguments if item.is_differentiable for place in positions[item.name])
-    return _Signature(positions, of_slots, {item.name: item for item in arguments if item.kind == "scalar"})
+    scalars = {item.name: item for item in arguments if item.kind == "scalar"}
+    return _Signature(positions, of_slots, scalars, of_slots == tuple(range(len(of_slots))))
 
 
 def _positions(arguments: Sequence[Argument], slots: int) -> dict[str, range] | None:

@@ -32,10 +32,13 @@ class RetainedBytes:
             return None
         if _is_parameter(tensor):
             self.add_leaf(tensor)
-        sizes = {storage_id(storage): storage.nbytes() for storage in found}
-        new = {storage: size for storage, size in sizes.items() if storage not in self._known}
-        self._known.update(new)
-        return sum(new.values())
+        size = 0
+        for storage in found:
+            identity = storage_id(storage)
+            if identity not in self._known:
+                self._known.add(identity)
+                size += storage.nbytes()
+        return size
 
 
 def _is_parameter(tensor: torch.Tensor) -> bool:

@@ -37,6 +37,8 @@ class SameElements:
 
     def value(self, pair: Pair) -> Value:
         """The value of a tensor that was not measured; None if there is no measured one with the same elements."""
+        if pair not in self._steps:
+            return None
         if pair not in self._found:
             self._found[pair] = self._search(pair)
         return self._found[pair]
@@ -48,8 +50,9 @@ class SameElements:
         structure = self._record.structure
         if self._record.is_structure_only:
             return found
+        may_keep = {name: self._may_keep_elements(name) for name in set(structure.names)}
         for position, name in enumerate(structure.names):
-            for _, target, input_nr in structure.edges_of(position) if self._may_keep_elements(name) else ():
+            for _, target, input_nr in structure.edges_of(position) if may_keep[name] else ():
                 if target == EMPTY or not self._keeps_elements(position, (target, input_nr)):
                     continue
                 view, base = (position, 0), (target, input_nr)

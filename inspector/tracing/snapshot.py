@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from inspector.graph.row_types import CompiledPart
+from inspector.graph.row_types import InnerPart
+from inspector.graph.values import Unknown
 from inspector.tensor_stats import Batch, Pending
 from inspector.tracing.compiled_parts import compiled_parts
 from inspector.tracing.graph_tensors import GraphTensors
@@ -47,7 +48,7 @@ class GraphSnapshot:
         tensors.add_named()
         self._nodes = [self._reader.read(position) for position in range(len(graph.nodes))] if is_full else None
         self._failed: dict[int, NodeFacts] = {}
-        self._compiled: dict[int, CompiledPart] = {}
+        self._compiled: dict[int, InnerPart | Unknown] = {}
         tensors.release()
         self._reader.release()
 

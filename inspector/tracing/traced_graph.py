@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
-from inspector.graph.row_types import CompiledPart, NodeFields, SavedState
+from inspector.graph.row_types import InnerPart, NodeFields, SavedState
+from inspector.graph.values import Unknown
 from inspector.tensor_stats import Memory
 from inspector.tracing.node_facts import UNREAD, OutputFacts
 from inspector.tracing.tensor_facts import TensorSnapshot
@@ -52,14 +53,15 @@ class TracedGraph:
     """Everything that is kept of a traced graph.
 
     tensors: the tensors of the graph that were met. constants: the saved tensors that do not belong to it.
-    compiled: what is in the Nodes of compiled functions, by position.
+    compiled: what is in the Nodes of compiled functions, by position. nested: what Nodes ran in their backward.
     """
 
     structure: Structure
     nodes: Sequence[NodeFacts]
     tensors: dict[Pair, TensorSnapshot]
     constants: list[TensorSnapshot]
-    compiled: dict[int, CompiledPart] = field(default_factory=dict)
+    compiled: dict[int, InnerPart | Unknown] = field(default_factory=dict)
+    nested: dict[int, InnerPart | Unknown] = field(default_factory=dict)
 
     @property
     def roots(self) -> list[Pair]:

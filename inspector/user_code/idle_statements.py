@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Kind: TypeAlias = Literal["not_called", "compared", "dropped", "attribute", "rebound"]
+Kind: TypeAlias = Literal["not_called", "compared", "dropped", "attribute", "rebound", "mode", "group"]
 
 NOT_CALLED = frozenset(
     [
@@ -48,18 +48,19 @@ def idle_statements(source: str) -> tuple[Idle, ...]:
 
     Whether a dropped result or an attribute matters depends on what the owner is.
     """
-    return tuple(sorted(_in(_parsed(source), None), key=lambda idle: idle.line))
+    return tuple(sorted(_in(parsed(source), None), key=lambda idle: idle.line))
 
 
 @functools.lru_cache(maxsize=16)
 def called_functions(source: str) -> frozenset[str]:
     """The names of functions and methods that the text of a file refers to, and may therefore call."""
-    tree = _parsed(source)
+    tree = parsed(source)
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     return frozenset(names | {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)})
 
 
-def _parsed(source: str) -> ast.AST:
+def parsed(source: str) -> ast.AST:
+    """The syntax tree of a text; an empty one if it is not Python."""
     try:
         return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):

@@ -1,10 +1,12 @@
-"""Gradients are clipped before backward, after the step, or while still scaled by a GradScaler.
+"""Gradients are clipped before backward, after the step, while still scaled by a GradScaler, or not at all.
 
 Why it matters: clipping changes the current content of `grad`. Before backward, there is nothing to clip, or
 only old gradients; after the step it is too late; before `scaler.unscale_` the norm is about 65,536 times too
-large, so the threshold reduces every gradient to almost nothing. None of this raises.
+large, so the threshold reduces every gradient to almost nothing. An iterator (`model.parameters()` in a variable)
+is empty once the optimizer has read it, so that nothing is clipped. None of this raises.
 
-How to fix it: the order is backward, `scaler.unscale_(optimizer)` if there is a GradScaler, clip, step.
+How to fix it: the order is backward, `scaler.unscale_(optimizer)` if there is a GradScaler, clip, step. Keep a
+list of the parameters, not an iterator.
 
 Example:
 
@@ -29,20 +31,33 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     """The first clip at each line whose gradients were missing, already used, or scaled."""
     reported: set[tuple[object, ...] | None] = set()
     for position, event in enumerate(evidence.events):
-        names = event.get("parameters", [])
-        if event["event"] != "clip" or not names or math.isinf(event.get("limit", 0.0)):
+        names = event.get("parameters")
+        if event["event"] != "clip" or names is None or math.isinf(event.get("limit", 0.0)):
             continue  # with an infinite limit, only the norm is measured
         line = exact_place(event["source"])
-        wrong = _wrong(evidence, position) if line not in reported else None
-        if wrong is not None:
+        harmed = names or _next_held(evidence, position)
+        wrong = (_wrong(evidence, position) if names else _NOTHING) if line not in reported else None
+        if wrong is not None and harmed:
             reported.add(line)
             yield RULE.found(
                 wrong[0],
                 wrong[1],
                 at=Place(event["source"], event["after_call"] or None),
-                parameters=names,
+                parameters=harmed,
                 evidence={"after_call": event["after_call"]},
             )
+
+
+_NOTHING = (
+    "nothing was clipped: the iterator gave no parameter",
+    "pass model.parameters() anew each time, or keep a list: parameters = list(model.parameters())",
+)
+
+
+def _next_held(evidence: Evidence, position: int) -> list[str]:
+    """The parameters of the optimizer that steps next."""
+    steps = [event for event in evidence.events[position:] if event["event"] == "step"]
+    return sorted(_held(evidence, steps[0]["optimizer"])) if steps else []
 
 
 def _wrong(evidence: Evidence, position: int) -> tuple[str, str] | None:

@@ -2,7 +2,8 @@
 
 Why it matters: what is normalised over one element becomes 0 or 1, a difference of a tensor and itself is 0,
 and the sum of normalised elements does not depend on what was normalised. The gradient before such a place is
-zero, or only a rounding error. The code runs, and its result even looks plausible.
+zero, or only a rounding error. A mean over the batch leaves the same prediction for all samples. The code runs,
+and its result even looks plausible.
 
 How to fix it: normalise over the features (`nn.LayerNorm(width)`), not over a dimension of one element; give a
 batch more than one sample; compare the prediction with a target of its own; weigh the elements of an output before
@@ -24,6 +25,7 @@ from inspector.diagnosis.analysis.node_ops import is_flat_softmax, is_of_kind, o
 from inspector.diagnosis.backward_view import BackwardView, GradientEdge
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
+from inspector.graph.batch_rows import where_rows_are_lost
 from inspector.graph.node_kinds import NodeKind
 from inspector.graph.value_norms import is_zero, value_norm
 from inspector.graph.values import Value, is_number, is_summary
@@ -36,6 +38,10 @@ _NORMS = ("native_layer_norm", "native_group_norm", "native_batch_norm", "softma
 """Operations whose output has a fixed sum, so that they take off the mean of a gradient."""
 
 _COMPARES = ("mse_loss", "smooth_l1_loss", "huber_loss", "sub")
+_TARGETS = (*_COMPARES, "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits")
+
+FEWEST_SAMPLES = 3
+"""A batch of two could also be two classes or two features."""
 
 Reason: TypeAlias = tuple[str, str]
 """Why something is constant, and what to change."""
@@ -48,14 +54,41 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     for call in evidence.calls_with_all_gradients:
         for node in call.functions:
             found = _constant(call, node)
-            if found is None:
-                continue
-            before = call.leaves_affected_by([call.inputs_of(node)[0]])
-            harmed = [name for name in before if evidence.is_trained(name)]
-            if harmed:
-                message, advice = found
-                place = Place(call.location(node), call.index, (node, *call.inputs_of(node)))
-                yield RULE.found(message, advice, at=place, parameters=harmed)
+            if found is not None:
+                yield from _found(evidence, call, node, found)
+            yield from _without_samples(evidence, call, node)
+
+
+def _found(evidence: Evidence, call: BackwardView, node: str, reason: Reason) -> Iterator[Finding]:
+    before = call.leaves_affected_by([call.inputs_of(node)[0]])
+    harmed = [name for name in before if evidence.is_trained(name)]
+    if harmed:
+        place = Place(call.location(node), call.index, (node, *call.inputs_of(node)))
+        yield RULE.found(*reason, at=place, parameters=harmed)
+
+
+def _without_samples(evidence: Evidence, call: BackwardView, node: str) -> Iterator[Finding]:
+    """For a comparison with a target that differs from sample to sample: what has made the prediction equal."""
+    edges = call.next_edges.get(node, [])
+    targets = [row for row in call.functions[node].get("constants", ()) if row.get("shape")]
+    if op(call, node) not in _TARGETS or len(edges) != 1 or len(targets) != 1 or not _differs(targets[0]["value"]):
+        return
+    count = targets[0]["shape"][0]
+    if count < FEWEST_SAMPLES or _shape(edges[0].gradient)[:1] != [count]:
+        return
+    for taken in where_rows_are_lost(call.graph, edges[0].target, count)[:1]:
+        message = (
+            f"the prediction is the same for all {count} samples of the batch: {operation(call, taken)} takes "
+            "dimension 0 together, and only copies of the result reach the loss"
+        )
+        yield from _found(evidence, call, taken, (message, "take another dimension together, and keep the batch"))
+
+
+def _differs(value: Value) -> bool:
+    """Whether a tensor has elements that are not equal."""
+    if is_summary(value):
+        return "min" in value and value["min"] != value["max"]
+    return len(set(_numbers(value))) > 1
 
 
 def _constant(call: BackwardView, node: str) -> Reason | None:

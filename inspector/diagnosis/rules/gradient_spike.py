@@ -7,7 +7,8 @@ How to fix it: look at the batch of this step. Clip the gradients (`clip_grad_no
 the learning rate.
 
 The rule: the gradient norm over all parameters is above 20 times the median of the 64 recorded steps before it,
-and above 5 times the largest of them; at least 32 steps must have been recorded.
+and above 5 times the largest of them; at least 32 steps must have been recorded. It is a note where a scheduler
+has made the learning rate ten times as large by then, as in a search for the largest one that works.
 
 Example:
 
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inspector.diagnosis.analysis.learning_rates import has_grown_at
 from inspector.diagnosis.analysis.outstanding_rows import add_samples
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
@@ -50,6 +52,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         },
     )
     add_samples(finding, first)
+    if has_grown_at(evidence, first["step"]):
+        finding.severity = "note"
     yield finding
 
 

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
+from inspector.graph.places import line_of
 from inspector.report import Finding
 from inspector.typography import pluralize
 
@@ -46,9 +47,15 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 "call its step() after backward()",
                 at=Place(row["source"]),
                 parameters=names,
-                evidence={"calls": len(calls)},
+                evidence={"calls": len(calls), "backward": _only_line(evidence, calls)},
             )
     yield from _scheduled(evidence)
+
+
+def _only_line(evidence: Evidence, calls: set[int]) -> int | None:
+    """The line that made these calls; None if there are several, or if it is unknown."""
+    lines = {line_of(call.row.location) for call in evidence.calls if call.index in calls}
+    return lines.pop() if len(lines) == 1 else None
 
 
 def _scheduled(evidence: Evidence) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from inspector.recording.flight.roots import Root, root_of
 from inspector.recording.flight.scaler_watch import ScalerWatch
 from inspector.recording.flight.step_counter import StepCounter
 from inspector.recording.parts import described
+from inspector.torch_api.engine import EngineArguments
 from inspector.torch_api.step_hooks import STEP_HOOKS
 
 BEFORE = 2
@@ -150,6 +151,9 @@ class Approach:
         """Called after the engine ran or raised."""
         if token and self._goal.unit == "backward":
             self._counted.note(0, self._counted.trained)
+
+    def nested_call(self, token: Any, call: EngineArguments) -> None:
+        """Nothing is recorded of what Nodes run in their backward."""
 
     def call_ended(self) -> None:
         """Called after `after_backward`."""

@@ -20,6 +20,14 @@ class Scalars:
 
 
 @dataclass(frozen=True, slots=True)
+class ModuleNorms:
+    """At the outputs of modules, by path: the norms of the gradients, and of the outputs themselves."""
+
+    gradients: dict[str, float]
+    outputs: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """Recorded steps, in order.
 
@@ -27,8 +35,8 @@ class Block:
     calls made by its end.
     scalars: for each step, those of the optimizers that stepped, by the number of the optimizer.
     norms, known: [steps, parameters], the gradient norms, and whether they were recorded.
-    names: of the parameters. modules: by row, the norms of the gradients at the outputs of modules, where they
-    were recorded. updates: the norms of the changes of parameters, like norms and known; None without.
+    names: of the parameters. modules: by row, the norms at the outputs of modules, where they were recorded.
+    updates: the norms of the changes of parameters, like norms and known; None without.
     """
 
     steps: list[int]
@@ -37,7 +45,7 @@ class Block:
     norms: torch.Tensor
     known: torch.Tensor
     names: list[str]
-    modules: dict[int, dict[str, float]] = field(default_factory=dict)
+    modules: dict[int, ModuleNorms] = field(default_factory=dict)
     updates: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def __len__(self) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import statistics
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -19,6 +21,8 @@ MOST_SKIPPED = 1_023
 """Maximum number of steps that are only counted after each recorded one."""
 _LEAST_RECORDED, _MOST_WAITED = 16, 1_024
 """A decision is based on so many recorded steps, or on those among so many."""
+_LEAST_COMPARED, _COMPARED = 8, 32
+"""Minimum and maximum number of recorded steps that are compared with those only counted."""
 _TIMES = 4
 """Recorded steps become at most so many times rarer at once: on a busy machine one may seem to take long."""
 
@@ -37,6 +41,47 @@ class _Sums:
     skipped: int = 0
 
 
+@dataclass(slots=True)
+class _Clock:
+    """When the recording started, and how many seconds it took: counted, and paused or counted elsewhere."""
+
+    started: float
+    spent: float = 0.0
+    elsewhere: float = 0.0
+
+
+class StepTimes:
+    """Compares each recorded step with those before it that were only counted: what recording costs in all, also
+    outside of what its clock sees."""
+
+    def __init__(self) -> None:
+        self._ended: float | None = None
+        self._plain: float | None = None
+        self._more: deque[float] = deque(maxlen=_COMPARED)
+
+    def counted(self, steps: int) -> None:
+        """So many steps have ended that were only counted."""
+        now = time.perf_counter()
+        self._plain = None if self._ended is None or not steps else (now - self._ended) / steps
+        self._ended = now
+
+    def recorded(self) -> None:
+        """A recorded step has ended."""
+        now = time.perf_counter()
+        if self._ended is not None and self._plain is not None:
+            self._more.append(now - self._ended - self._plain)
+        self._ended, self._plain = now, None
+
+    def interrupted(self) -> None:
+        """Something else took time."""
+        self._ended = self._plain = None
+
+    @property
+    def more(self) -> float:
+        """Seconds that a recorded step takes more; 0 as long as too few were compared."""
+        return statistics.median(self._more) if len(self._more) >= _LEAST_COMPARED else 0.0
+
+
 class CostControl:
     """Decides which steps are recorded, and in which gradient norms are measured.
 
@@ -49,20 +94,20 @@ class CostControl:
         self.limit = limit
         self.every, self.skips = 1, 0
         self._sums = _Sums()
-        self._started = self._sums.since
-        self._spent = self._elsewhere = 0.0
+        self._clock = _Clock(self._sums.since)
+        self.turns = StepTimes()
         self.left = 0.0
         """Seconds of each step that the last decision left."""
 
     @property
     def cost(self) -> float:
         """The share of the time since the start that the recording took."""
-        return self._spent / max(time.perf_counter() - self._started, 1e-9)
+        return self._clock.spent / max(time.perf_counter() - self._clock.started, 1e-9)
 
     @property
     def is_limited(self) -> bool:
         """Whether the limit holds by now."""
-        return self._spent >= _COMPLETE
+        return self._clock.spent >= _COMPLETE
 
     def is_exceeded(self, *, may_skip: bool) -> bool:
         """Whether the recording takes more than its limit, although it measures as seldom as it can.
@@ -72,18 +117,18 @@ class CostControl:
         is_rarest = self.skips >= MOST_SKIPPED if may_skip else self.every >= MOST_BETWEEN
         if self.limit >= 1.0 or not is_rarest:
             return False
-        passed = time.perf_counter() - self._started
-        return self._spent / _SEEN > max(_FREE, self.limit * passed)
+        passed = time.perf_counter() - self._clock.started
+        return self._clock.spent / _SEEN > max(_FREE, self.limit * passed)
 
     def begin(self) -> float:
         """Some work begins: what `end` needs to know."""
-        return time.perf_counter() - self._elsewhere
+        return time.perf_counter() - self._clock.elsewhere
 
     def end(self, begun: float) -> None:
         """The work has ended: count its time, without that of norms and of what is paused."""
-        seconds = time.perf_counter() - self._elsewhere - begun
+        seconds = time.perf_counter() - self._clock.elsewhere - begun
         self._sums.rest += seconds
-        self._spent += seconds
+        self._clock.spent += seconds
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -93,35 +138,38 @@ class CostControl:
             yield
         finally:
             passed = time.perf_counter() - began
-            self._elsewhere += passed
+            self._clock.elsewhere += passed
             self._sums.since += passed
-            self._started += passed
+            self.turns.interrupted()
+            self._clock.started += passed
 
     def note_norms(self, seconds: float) -> None:
         """Norms were measured."""
         self._sums.norms += seconds
         self._sums.measured += 1
-        self._spent += seconds
-        self._elsewhere += seconds
+        self._clock.spent += seconds
+        self._clock.elsewhere += seconds
 
     def note_look(self, around: float, engine: float) -> None:
         """Nodes were looked at. around: seconds of work; engine: seconds by which backward was slower."""
         self._sums.looks += around + engine
-        self._spent += around + engine
-        self._elsewhere += around
+        self._clock.spent += around + engine
+        self._clock.elsewhere += around
 
     @property
     def clock(self) -> tuple[float, float]:
         """Seconds that the recording took so far, and that have passed."""
-        return self._spent, time.perf_counter() - self._started
+        return self._clock.spent, time.perf_counter() - self._clock.started
 
     def resume(self) -> None:
         """Go on after a time in which nothing was recorded."""
         self._sums = _Sums()
+        self.turns.interrupted()
 
     def note_skipped(self, steps: int) -> None:
         """So many steps were only counted."""
         self._sums.skipped += steps
+        self.turns.counted(steps)
 
     def note_steps(self, steps: int, *, may_skip: bool = False) -> None:
         """So many recorded steps have ended: decide anew. may_skip: whether steps may be counted only."""
@@ -135,9 +183,10 @@ class CostControl:
             allowed, rest, norms = _SEEN * self.limit * step, sums.rest / sums.steps, sums.norms / sums.measured
             self.every = power_of_two(norms, max(allowed - rest, 0.0))
             most = min(_TIMES * (self.skips + 1), MOST_SKIPPED + 1)
+            more = _SEEN * self.turns.more if self.skips else 0.0
             self.skips, self.left = 0, max(allowed - rest - norms / self.every, 0.0)
-            if may_skip and rest + norms / self.every > allowed:
-                self.every, self.skips = 1, power_of_two(rest + norms, allowed, most) - 1
+            if may_skip and max(rest + norms / self.every, more) > allowed:
+                self.every, self.skips = 1, power_of_two(max(rest + norms, more), allowed, most) - 1
         self._sums = _Sums(now)
 
 

@@ -28,7 +28,7 @@ from inspector.recording.flight.watched_steps import WatchedRun, WatchedSteps
 from inspector.recording.session import Session
 from inspector.recording.training.optimizer_steps import held_by
 from inspector.report import BackwardCall
-from inspector.report.timeline import NOT_FINITE, LevelRow, Timeline, Trigger, TriggerKind
+from inspector.report.timeline import NOT_FINITE, LevelRow, Reason, Timeline, Trigger, TriggerKind
 from inspector.torch_api.compilation import was_compiled
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
 from inspector.user_code.paths import UserFiles
@@ -51,8 +51,8 @@ class _Begun:
 class _Level:
     """From a first step on: gradients are measured in one of so many steps. skips: the others are only counted.
 
-    depth, looks: Nodes are looked at in one of so many steps. clock: of the cost, when it began.
-    looked: number of calls whose Nodes had been looked at then.
+    depth, looks: Nodes are looked at in one of so many steps. reason: why not, once it has ended. clock: of the
+    cost, when it began. looked: number of calls whose Nodes had been looked at then.
     """
 
     first: int
@@ -60,6 +60,7 @@ class _Level:
     skips: bool = False
     depth: Depth | None = None
     looks: int = 1
+    reason: Reason | None = None
     clock: tuple[float, float] = (0.0, 0.0)
     looked: int = 0
 
@@ -68,6 +69,11 @@ class _Level:
         return replace(self, first=0, clock=(0.0, 0.0), looked=0) == replace(
             other, first=0, clock=(0.0, 0.0), looked=0
         )
+
+    def ended(self, looked: int, reason: Reason) -> _Level:
+        """The level at its end. looked: number of calls whose Nodes have been looked at. reason: why no others."""
+        is_deep = self.depth is not None and looked > self.looked
+        return self if is_deep else replace(self, depth=None, looks=1, reason=reason)
 
 
 @dataclass(slots=True)
@@ -103,7 +109,8 @@ class Flight:
         self._steps = OpenSteps(KnownOptimizers(session.watch_optimizer))
         self._log = _Log(session.made)
         graphs = [call.graph for call in session.calls]
-        self.nodes = NodeWatch(graphs, is_fixed=budget >= 1.0, kept_at=kept_at)
+        roots = session.called_modules()
+        self.nodes = NodeWatch(graphs, roots, is_fixed=budget >= 1.0, kept_at=kept_at)
 
     @property
     def calls(self) -> int:
@@ -143,6 +150,16 @@ class Flight:
         is_prepared = self._steps.next.root is not None or self._steps.next.measured is not None
         log.full = self._steps.counter.current + (is_prepared and not self._takes_turns)
         log.levels.append(_Level(log.full + 1, self.cost.every, depth=self._depth_now))
+        self.plan()
+
+    def end(self) -> None:
+        """Remove what other hooks than those of the recorder have been installed."""
+        self.scaler.uninstall()
+        self.nodes.outputs.close()
+
+    def plan(self) -> None:
+        """Before the forward of the next step: whether it is measured, too."""
+        self.nodes.plan(self._steps.counter.current + 1, self.cost, self._why_blind)
 
     def stop_counting_steps(self) -> None:
         """From now on each backward call is a step: torch.compile, which is in use, would see optimizer hooks."""
@@ -156,8 +173,9 @@ class Flight:
         log.calls += 1
         if not call.given.accumulates:
             return None
-        if step.root is None:
-            step.measured = None  # of the step before
+        if step.root is None or self.scaler.has_skipped:
+            step.measured = step.nodes = None  # of the step before
+            step.is_looked_at = False
         self._note_root(call, step)
         if self._store.search.zeros.suspects and (reached := self._reached(call)):
             self._store.search.zeros.confirm(reached)
@@ -172,8 +190,9 @@ class Flight:
 
     def _look(self, call: EngineCall, step: NextStep) -> Look | None:
         """Look at the Nodes of a call, if it is worth its time and nothing else would see it."""
-        if not self._sees_nodes:
-            self.nodes.is_blind = True
+        reason = self._why_blind
+        if reason is not None:
+            self.nodes.seen.reason = reason
             return None
         root = step.root
         value = root.value if root is not None and isinstance(root.value, float) else None
@@ -198,6 +217,9 @@ class Flight:
         log, step = self._log, self._steps.next
         if begun.look is not None:
             step.nodes = self.nodes.end(begun.look, self.cost, failed=error is not None)
+            scale = None if step.nodes is None else self.scaler.scale_on(step.nodes.norms.device)
+            if step.nodes is not None and scale is not None:
+                step.nodes = step.nodes.without(scale)
         if begun.extra is not None:
             with self.cost.paused():
                 found = begun.extra.end(result, error)
@@ -212,6 +234,7 @@ class Flight:
         if not log.counts_steps:
             self._commit(0, None)
             self._finish_step(self._steps.end())
+            self.plan()
 
     def prepared(self) -> Block:
         """The step that is being prepared, as a block of one step."""
@@ -235,6 +258,8 @@ class Flight:
         if not norms:
             return None
         column = torch.tensor([norms], dtype=torch.float64).square().sum(1, keepdim=True).sqrt()
+        if self.scaler.scales and not bool(column.isfinite().all()):
+            return None  # a step that is skipped
         known = torch.ones_like(column, dtype=torch.bool)
         return Block([self._steps.counter.current + 1], [self._log.calls], [{}], column, known, [wanted])
 
@@ -277,6 +302,7 @@ class Flight:
         if (updates := self._followed.updates.end(self.cost)) is not None:
             self._steps.next.updates = updates
         self._commit(self._steps.optimizers.number(optimizer), rate_of(optimizer))
+        self.plan()
 
     def _commit(self, number: int, rate: float | None) -> None:
         """An optimizer has stepped, with what `next` holds."""
@@ -298,13 +324,14 @@ class Flight:
         control, first = self.nodes.control, self._steps.counter.finished + 1
         control.decide(self.cost.left)
         every = skips + 1 if skips else self.cost.every
-        depth, looked = self._depth_now, self.nodes.looked
-        self.nodes.is_blind = False
+        depth, looked, reason = self._depth_now, self.nodes.seen.looked, self._why_not_deeper
+        self.nodes.seen.reason = None
+        looks = 1 if depth is None else control.every
         level = _Level(
-            first, every, skips > 0, depth, 1 if depth is None else control.every, self.cost.clock, looked
+            first, every, skips > 0, depth, looks, None if depth else reason, self.cost.clock, looked
         )
-        if levels and levels[-1].looked == looked:
-            levels[-1] = replace(levels[-1], depth=None, looks=1)
+        if levels:
+            levels[-1] = levels[-1].ended(looked, reason)
         if levels and not levels[-1].is_like(level):
             if len(levels) >= _MOST_LEVELS:
                 last = levels.pop()
@@ -323,6 +350,11 @@ class Flight:
         """Whether the steps of an optimizer are recorded."""
         return self._watched.chosen.has(optimizer)
 
+    @property
+    def records_all(self) -> bool:
+        """Whether the steps of every optimizer are recorded."""
+        return self._watched.chosen.is_all
+
     def skips(self) -> int:
         """How many steps are only counted from now on, at the end of a step."""
         return 0 if self._steps.next.is_broken or not self._may_skip else self.cost.skips
@@ -334,6 +366,8 @@ class Flight:
 
     def number_of(self, roots: Sequence[Any]) -> float | None:
         """The root of a call in a step that is only counted; None if reading it would take long."""
+        if not self.scaler.scales:
+            return number_of(roots)
         root = self.scaler.take_root()
         if root is None:
             return number_of(roots)
@@ -449,8 +483,8 @@ class Flight:
             found["so_far"] = True
         if log.is_over:
             found["stopped"] = True
-        if self.nodes.others:
-            found["other_graphs"] = self.nodes.others
+        if self.nodes.seen.others:
+            found["other_graphs"] = self.nodes.seen.others
         return found
 
     def _date_extra(self, triggers: list[Trigger]) -> None:
@@ -473,31 +507,41 @@ class Flight:
             found.append({"level": "full", "first": 1, "last": min(log.full, last) or 1, "every": 1})
         ends = [level.first - 1 for level in log.levels[1:]] + [last]
         clocks = [level.clock for level in log.levels[1:]] + [self.cost.clock]
-        for level, end, (spent, passed) in zip(log.levels, ends, clocks, strict=True):
+        started = [*log.levels[:-1], log.levels[-1].ended(self.nodes.seen.looked, self._why_not_deeper)]
+        for level, end, (spent, passed) in zip(started, ends, clocks, strict=True):
             if end >= level.first:
-                depth = level.depth if self.nodes.looked > level.looked else None
                 row: LevelRow = {
-                    "level": depth or "parameters", "first": level.first, "last": end, "every": level.every
+                    "level": level.depth or "parameters", "first": level.first, "last": end, "every": level.every
                 }  # fmt: skip
                 if level.skips:
                     row["skips"] = True
-                if depth is not None:
+                if level.depth is not None:
                     row["looks"] = level.looks
+                elif level.reason is not None:
+                    row["reason"] = level.reason
                 row["cost"] = round((spent - level.clock[0]) / max(passed - level.clock[1], 1e-9), 4)
                 found.append(row)
         return found
 
     @property
     def _depth_now(self) -> Depth | None:
-        return None if self.nodes.is_blind or not self.nodes.layouts else self.nodes.control.depth
+        return None if self.nodes.seen.reason or not self.nodes.layouts else self.nodes.control.depth
 
     @property
-    def _sees_nodes(self) -> bool:
-        """Whether Nodes can be looked at: they are known, gradients have no scale, no other thread trains, and
-        nothing is compiled, which the recorder has asked where steps are counted."""
-        if not self.nodes.layouts or self.scaler.scales or LEAVES_IN_USE.may_be_elsewhere:
-            return False
-        return self._log.counts_steps or not was_compiled()
+    def _why_blind(self) -> Reason | None:
+        """Why Nodes and modules cannot be looked at; None if they can. Where steps are counted, the recorder has
+        asked whether something is compiled."""
+        if not self._log.counts_steps and was_compiled():
+            return "compiled"
+        if LEAVES_IN_USE.may_be_elsewhere:
+            return "threads"
+        return None if self.nodes.layouts else "graph"
+
+    @property
+    def _why_not_deeper(self) -> Reason:
+        """Why Nodes and modules were not looked at since the last decision."""
+        seen = self.nodes.seen
+        return seen.reason or ("graph" if seen.others and not seen.looked else "budget")
 
 
 def _are_finite(step: NextStep) -> bool:

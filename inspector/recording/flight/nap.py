@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 Roots = list[float | None]
@@ -15,7 +14,7 @@ class Nap:
 
     left: how many are still to come. roots: of those that have come. root: of the step that is being prepared.
     calls: number of backward calls. depth: how many steps have begun, one within the other; since: the number of
-    calls when the last one began.
+    calls when the last one began. is_of_all: whether the steps of every optimizer are recorded.
     """
 
     left: int = 0
@@ -24,11 +23,13 @@ class Nap:
     calls: int = 0
     depth: int = 0
     since: int = 0
+    is_of_all: bool = False
 
     def add(self, root: float | None) -> None:
         """Backward is called. A root that is not finite is that of its step, whatever comes after it."""
         self.calls += 1
-        if root is not None and (self.root is None or math.isfinite(self.root)):
+        before = self.root
+        if root is not None and (before is None or before - before == 0):
             self.root = root
 
     def begins(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -12,6 +12,7 @@ from inspector.graph.node_kinds import has_one_output
 from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
 from inspector.recording.engine_hook import EngineCall
 from inspector.recording.flight.node_layout import NodeLayout
+from inspector.recording.flight.output_norms import OutputParts
 from inspector.tensor_stats import row_norms
 from inspector.torch_api.compilation import skip_in_dynamo
 from inspector.torch_api.engine import CURRENT_NODE, hook_carrier, register_shared
@@ -28,13 +29,21 @@ _NARROW = (torch.float16, torch.bfloat16)
 @dataclass(frozen=True, slots=True)
 class NodeNorms:
     """What arrived in one call. order: the positions of the Nodes, as they ran. norms: of each, on its device.
-    rows: the norms of the rows at `layout.rows_at`; None if they were not measured."""
+    rows: the norms of the rows at `layout.rows_at`; None if they were not measured. outputs: the norms of what
+    modules returned in the forward."""
 
     layout: NodeLayout
     depth: Depth
     order: list[int]
     norms: torch.Tensor
     rows: torch.Tensor | None = None
+    outputs: OutputParts = field(default_factory=dict)
+
+    def without(self, scale: torch.Tensor) -> NodeNorms:
+        """The same of gradients that a scale was multiplied to, without it."""
+        with unobserved():
+            rows = None if self.rows is None else self.rows / scale
+            return replace(self, norms=self.norms / scale, rows=rows)
 
 
 @dataclass(slots=True)

@@ -7,8 +7,10 @@ import statistics
 from collections import deque
 
 from inspector.graph.node_kinds import NodeKind, is_kind
+from inspector.recording.flight.block import ModuleNorms
 from inspector.recording.flight.node_layout import NodeLayout
 from inspector.recording.flight.node_norms import NodeNorms
+from inspector.recording.flight.output_norms import numbers_of
 from inspector.recording.flight.triggers import TIMES_MEDIAN
 from inspector.report.timeline import NOT_FINITE, NodePlace, SampleRows, Trigger
 from inspector.tensor_stats import rows_told
@@ -25,8 +27,8 @@ class Origins:
     def __init__(self) -> None:
         self._kept: deque[tuple[int, NodeNorms, dict[int, float]]] = deque(maxlen=_KEPT)
 
-    def add(self, step: int, measured: NodeNorms) -> dict[str, float]:
-        """Note a step. Returns the norm at the outputs of each module, as far as they were reached."""
+    def add(self, step: int, measured: NodeNorms) -> ModuleNorms:
+        """Note a step. Returns the norms at the outputs of each module, as far as they were reached."""
         norms = dict(zip(measured.order, measured.norms.tolist(), strict=True))
         self._kept.append((step, measured, norms))
         found = {}
@@ -34,7 +36,7 @@ class Origins:
             known = [norms[position] for position in positions if position in norms]
             if known:
                 found[module] = math.hypot(*known)
-        return found
+        return ModuleNorms(found, numbers_of(measured.outputs))
 
     def name(self, trigger: Trigger) -> None:
         """Write into a trigger where its gradients went wrong, and which samples stand out, if its step was looked

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import sys
 import threading
@@ -25,6 +24,7 @@ from inspector.recording.session import Session
 from inspector.report import BackwardCall
 from inspector.report.timeline import Timeline, Trigger
 from inspector.torch_api.compilation import skip_in_dynamo, was_compiled, without_dynamo
+from inspector.torch_api.engine import EngineArguments
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
 from inspector.torch_api.step_hooks import STEP_HOOKS
 from inspector.user_code.paths import UserFiles
@@ -155,6 +155,9 @@ class FlightRecorder:
             self._idle.ask_regularly(time.perf_counter())
             self._idle.answer()
 
+    def nested_call(self, token: Any, call: EngineArguments) -> None:
+        """Nothing is recorded of what Nodes run in their backward."""
+
     def call_ended(self) -> None:
         """Called after `after_backward`."""
 
@@ -182,11 +185,12 @@ class FlightRecorder:
 
     def before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         """torch's hook before a step of any optimizer."""
-        if self._nap.left:
-            if self._flight.has(optimizer):
-                self._nap.begins()
+        nap = self._nap
+        if nap.left:
+            if nap.is_of_all or self._flight.has(optimizer):
+                nap.begins()
             else:
-                self._nap.root = None  # of what is not recorded
+                nap.root = None  # of what is not recorded
             return
         steps, moment = self._begun.steps, (id(optimizer), self._flight.calls)
         if not (steps and steps[-1] == moment):  # else a step that calls that of its base class
@@ -196,8 +200,9 @@ class FlightRecorder:
 
     def after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         """torch's hook after a step."""
-        if self._nap.left:
-            if self._flight.has(optimizer) and self._nap.ends():
+        nap = self._nap
+        if nap.left:
+            if (nap.is_of_all or self._flight.has(optimizer)) and nap.ends():
                 without_dynamo(self._guarded, self._end_nap)
             return
         steps, key = self._begun.steps, id(optimizer)
@@ -207,19 +212,24 @@ class FlightRecorder:
             pass  # a step that raised
         if not any(item[0] == key for item in steps):
             without_dynamo(self._guarded, self._flight.after_step, optimizer)
+            self._flight.cost.turns.recorded()
             self._begin_nap()
             self._idle.ask_regularly(time.perf_counter())
             self._idle.answer()
 
     def _begin_nap(self) -> None:
         self._nap.left = 0 if self.failure is not None else self._flight.skips()
+        self._nap.is_of_all = self._flight.records_all
         self._engine.passes = self._passes if self._nap.left > 0 else None
 
     def _passes(self, roots: Sequence[Any]) -> bool:
         """Whether a call of a step that is only counted is left out; not if its root is the first that is not
         finite: then the step is recorded."""
         nap, root = self._nap, self._flight.number_of(roots) if roots else None
-        is_first = root is not None and not math.isfinite(root) and not self._flight.is_broken
+        if root is None or root - root == 0:  # the usual case
+            nap.add(root)
+            return True
+        is_first = not self._flight.is_broken
         if not is_first or nap.depth > 0:
             nap.add(root)
             nap.left = 1 if is_first else nap.left  # a step that calls backward by its closure has begun
@@ -238,11 +248,11 @@ class FlightRecorder:
         skip_in_dynamo(FlightRecorder.before_step, FlightRecorder.after_step)
         self._removers.append(STEP_HOOKS.add(self.before_step, self.after_step))
         self._flight.scaler.install()
-        self._removers.append(self._flight.scaler.uninstall)
 
     def _remove_step_hooks(self) -> None:
         while self._removers:
             self._removers.pop()()
+        self._flight.end()
 
     def _guarded(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """The result of some work, whose time is counted and whose errors are not the script's."""

@@ -11,10 +11,8 @@ import torch
 
 from inspector.tensor_stats import is_ordinary
 from inspector.torch_api.modes import dispatch_mode_count, function_mode_count, unobserved
-from inspector.torch_api.tensors import in_transform
 
 _NARROW = (torch.float16, torch.bfloat16)
-_REAL = (torch.float32, torch.float64, *_NARROW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +33,17 @@ class Root:
 
 
 def number_of(outputs: Sequence[Any]) -> float | None:
-    """The value of the only root, if reading it takes a microsecond: an ordinary number on the CPU, no mode, no
-    transform of torch.func; None otherwise."""
+    """The value of the only root, if reading it takes a microsecond: an ordinary number on the CPU, and no mode;
+    None otherwise."""
     if len(outputs) != 1 or type(root := outputs[0]) is not torch.Tensor or function_mode_count():
         return None
-    if dispatch_mode_count() or in_transform() or not root.is_cpu or root.numel() != 1:
+    if dispatch_mode_count() or not root.is_cpu or root.numel() != 1:
         return None
     try:
-        return root.item() if root.dtype in _REAL else None
-    except RuntimeError:
+        value = root.item()
+    except RuntimeError:  # in a transform of torch.func
         return None
+    return value if type(value) is float else None
 
 
 def root_of(outputs: Iterable[Any]) -> Root | None:

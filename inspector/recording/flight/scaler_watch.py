@@ -11,6 +11,7 @@ import torch
 
 from inspector.recording.flight.roots import Root, root_of
 from inspector.recording.training.function_watch import FunctionWatch
+from inspector.torch_api.modes import unobserved
 
 SKIPPED_STEPS = 16
 """Number of skipped steps in a row of a collapsed scale: one that starts at 65,536 needs fewer to settle."""
@@ -27,6 +28,7 @@ class ScalerWatch:
         self._scaler: weakref.ref[Any] | None = None
         self._root: Root | None = None
         self._skipped = 0
+        self._asks = False
         self.scales = False
 
     def install(self) -> None:
@@ -44,6 +46,24 @@ class ScalerWatch:
         root, self._root = self._root, None
         return root
 
+    @property
+    def has_skipped(self) -> bool:
+        """Whether the last step that was to be made was skipped, as its gradients were not finite."""
+        return self._skipped > 0
+
+    def scale_on(self, device: torch.device) -> torch.Tensor | None:
+        """The scale, as a tensor on a device, without waiting for it; None if no grads contain one."""
+        scaler = self._scaler() if self.scales and self._scaler is not None else None
+        if scaler is None:
+            return None
+        self._asks = True
+        try:
+            with unobserved():
+                found: torch.Tensor = torch.amp.GradScaler.scale(scaler, torch.ones((), device=device))
+                return found
+        finally:
+            self._asks = False
+
     def stepped(self) -> None:
         """An optimizer has stepped."""
         self._skipped, self.scales = 0, False
@@ -60,6 +80,6 @@ class ScalerWatch:
         return args
 
     def _scaled(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
-        if args[0].is_enabled() and len(args) > 1:
+        if args[0].is_enabled() and len(args) > 1 and not self._asks:
             self._scaler, self.scales = weakref.ref(args[0]), True
             self._root = root_of([args[1]])

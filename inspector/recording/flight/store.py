@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
-from inspector.recording.flight.block import Block, Scalars
+from inspector.recording.flight.block import Block, ModuleNorms, Scalars
 from inspector.recording.flight.followed import UnmovedParameters
 from inspector.recording.flight.gradient_norms import GradientColumns, GradientNorms, StepNorms
 from inspector.recording.flight.nap import Roots
@@ -222,13 +222,9 @@ class _Columns:
                     (self._place("learning_rate", number), item.rate),
                 ):
                     scalars.setdefault(column, [None] * len(block))[row] = value
-        for row, of_modules in block.modules.items():
-            for module, norm in of_modules.items():
-                if module not in self._modules and len(self._modules) < MOST_MODULES:
-                    self._modules.append(module)
-                if module in self._modules:
-                    column = self._place("module", self._modules.index(module))
-                    scalars.setdefault(column, [None] * len(block))[row] = norm
+        for row, found in block.modules.items():
+            for column, norm in self._of_modules(found):
+                scalars.setdefault(column, [None] * len(block))[row] = norm
         values = torch.zeros((len(block), len(self._places)), dtype=torch.float64)
         is_known = torch.zeros(values.shape, dtype=torch.bool)
         if at:
@@ -239,6 +235,18 @@ class _Columns:
             values[:, column] = torch.tensor([number or 0.0 for number in numbers], dtype=torch.float64)
             is_known[:, column] = torch.tensor([number is not None for number in numbers])
         return values, is_known
+
+    def _of_modules(self, found: ModuleNorms) -> Iterator[tuple[int, float]]:
+        """The columns of norms at modules, with their values."""
+        kinds: tuple[tuple[ColumnKind, dict[str, float]], ...] = (
+            ("module", found.gradients), ("output", found.outputs)
+        )  # fmt: skip
+        for kind, norms in kinds:
+            for module, norm in norms.items():
+                if module not in self._modules and len(self._modules) < MOST_MODULES:
+                    self._modules.append(module)
+                if module in self._modules:
+                    yield self._place(kind, self._modules.index(module)), norm
 
     def note_roots(self, values: torch.Tensor, is_known: torch.Tensor, roots: Roots) -> None:
         """Write the roots of the only optimizer into the first rows of a table."""
@@ -265,7 +273,8 @@ class _Columns:
     def _row(self, rows: RowColumns, place: int, kind: ColumnKind, number: int, *names: Sequence[str]) -> Column:
         optimizers, parameters = names
         is_gradient = kind in ("gradient", "update")
-        its = self._gradients.names if is_gradient else self._modules if kind == "module" else optimizers
+        its = self._gradients.names if is_gradient else optimizers
+        its = self._modules if kind in ("module", "output") else its
         found: Column = {
             "kind": kind,
             "name": "".join(its[number : number + 1]),
@@ -290,7 +299,7 @@ def _between_unknown(
     return all_values, is_known
 
 
-_ORDER: tuple[ColumnKind, ...] = ("root", "learning_rate", "gradient", "update", "module")
+_ORDER: tuple[ColumnKind, ...] = ("root", "learning_rate", "gradient", "update", "module", "output")
 
 
 def _numbers(values: torch.Tensor) -> Numbers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inspector.recording.flight.block import Block
+from inspector.recording.flight.block import Block, ModuleNorms
 from inspector.recording.flight.followed import UnmovedParameters
 from inspector.recording.flight.node_norms import NodeNorms
 from inspector.recording.flight.origin import Origins
@@ -26,8 +26,8 @@ class TriggerSearch:
         self._origins = Origins()
         self._found: list[Trigger] = []
 
-    def add_nodes(self, step: int, nodes: NodeNorms) -> dict[str, float]:
-        """Note what arrived at the Nodes of a step; returns the norms by module."""
+    def add_nodes(self, step: int, nodes: NodeNorms) -> ModuleNorms:
+        """Note what arrived at the Nodes of a step; returns the norms at modules."""
         return self._origins.add(step, nodes)
 
     def find(self, block: Block) -> list[int]:

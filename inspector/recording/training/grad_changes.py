@@ -43,14 +43,15 @@ class ClippedGrads:
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
-        self._given: list[int] = []
+        self._given: list[int] | None = None
 
     def before(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """Before the clipping: look up the parameters. An iterator is wrapped, to see its items."""
         leaves: list[int] = []
-        self._given = leaves
+        self._given = None
         given = args[0] if args else kwargs.get("parameters")
         if isinstance(given, Iterator):
+            self._given = leaves
             passed = self._passed(given, leaves) if type(given) is GeneratorType else self._mapped(given, leaves)
             if args:
                 return passed, *args[1:]
@@ -58,12 +59,14 @@ class ClippedGrads:
         elif isinstance(given, (torch.Tensor, list, tuple, Set, ValuesView)):
             tensors = [given] if isinstance(given, torch.Tensor) else given
             leaves += [self._log.leaves.add(item) for item in tensors if isinstance(item, torch.Tensor)]
+            self._given = leaves or None  # a list may be empty on purpose, as of a module without parameters
         return args
 
     def after(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
         """After the clipping."""
-        clipped = [leaf for leaf in self._given if self._log.leaves.tensor(leaf) is not None]
-        event = self._log.add("clip", frame, None, clipped, parameters=clipped)
+        clipped = [leaf for leaf in self._given or () if self._log.leaves.tensor(leaf) is not None]
+        facts = {} if self._given is None else {"parameters": clipped}
+        event = self._log.add("clip", frame, None, clipped, **facts)
         numbers = [item for item in args if isinstance(item, (int, float)) and not isinstance(item, bool)]
         if event is not None and numbers:
             event.limit = float(numbers[0])
@@ -102,10 +105,11 @@ class ScaledGrads:
     def scaled(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
         """After `scale`."""
         if args[0].is_enabled():
-            self._scale = args[0].get_scale()
+            self._scale, self._log.history.is_scaled = args[0].get_scale(), True
 
     def unscaled(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
         """After `unscale_`; recorded only if the script calls it itself, not within a step."""
+        self._log.history.unscaled(self._log.leaves.add_all(held_by(args[1])))  # which no version of a grad tells
         if not self._in_step:
             self._log.add("unscale", frame, args[1])
 
@@ -119,6 +123,8 @@ class ScaledGrads:
         """After `step`."""
         self._in_step = False
         since = self._log.events[self._steps_before :]
+        for event in since:
+            event.facts.pop("as_computed", None)  # a fused optimizer divides by the scale itself
         if args[0].is_enabled() and not any(event.kind == "step" for event in since):
             self._log.add("skipped_step", frame, args[1])
 

@@ -48,11 +48,13 @@ class _LeafProvenance:
     """The calls that concern one leaf.
 
     calls: the recorded calls whose graph contains it. content: the calls that added to its grad since the grad was
-    None or zero. version: of the leaf in the last call. written: whether it changed between two calls.
+    None or zero. grad: its grad when the last call had ended. version: of the leaf in the last call. written:
+    whether it changed between two calls.
     """
 
     calls: list[_ProvenanceCall] = field(default_factory=list)
     content: tuple[int, ...] = ()
+    grad: GradState | None = None
     version: Any = None
     written: bool = False
 
@@ -68,13 +70,15 @@ class _LeafProvenance:
 class GradProvenance:
     """The origin of grads, by the numbers of leaves.
 
-    running: the index of the call in progress, which may have added to any grad.
+    running: the index of the call in progress, which may have added to any grad. is_scaled: whether a GradScaler
+    has multiplied a loss.
     """
 
     def __init__(self, leaves: LeafRegistry, files: UserFiles) -> None:
         self._files = files
         self._assignments: dict[tuple[type, str], Any] = {}
         self.running: int | None = None
+        self.is_scaled = False
         self.leaves = leaves
         self._known: dict[int, _LeafProvenance] = {}
         self._before: dict[int, GradState | None] = {}
@@ -100,12 +104,13 @@ class GradProvenance:
             if names[pair[0]] == ACCUMULATE_GRAD and (tensor := seen.reference()) is not None
         ]
         numbers = self.leaves.add_all([tensor for _, _, tensor in alive])
-        for number, (pair, seen, _) in zip(numbers, alive, strict=True):
+        for number, (pair, seen, tensor) in zip(numbers, alive, strict=True):
             leaf = self._leaf(number)
             if _is_empty(seen.before["grad"]):
                 leaf.content = ()
             gradient = _got_gradient(pair[0], seen, flow, for_all)
             leaf.add(_ProvenanceCall(index, ids, pair, gradient))
+            leaf.grad = grad_state(tensor) if self.is_scaled else None
             leaf.written |= leaf.version is not None and leaf.version != seen.facts.version
             leaf.version = seen.facts.version
         self._ended_outside(index, ids)
@@ -144,6 +149,21 @@ class GradProvenance:
             elif leaf is not None and grad is None:
                 leaf.content = ()
         return found
+
+    def unscaled(self, numbers: Iterable[int]) -> None:
+        """The grads of these leaves are no longer as a call left them."""
+        for known in map(self._known.get, numbers):
+            if known is not None:
+                known.grad = None
+
+    def unchanged(self, numbers: Iterable[int]) -> list[int]:
+        """The leaves whose grads are as the last call left them; empty unless `is_scaled`."""
+        known = ((number, self._known.get(number)) for number in numbers if self.is_scaled)
+        return [
+            number
+            for number, leaf in known
+            if leaf is not None and leaf.grad is not None and leaf.grad == grad_state(self.leaves.tensor(number))
+        ]
 
     def rows(self, optimizers: dict[int, list[int]]) -> list[LeafRow]:
         """Rows for the leaves that a module or an optimizer holds. optimizers: their numbers, by leaf."""

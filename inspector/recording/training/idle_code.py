@@ -14,6 +14,7 @@ from inspector.graph.traversal import reach
 from inspector.report.row_types import StatementKind, StatementRow
 from inspector.torch_api.modules import children_of
 from inspector.user_code.idle_statements import REQUIRES_GRAD, Idle, called_functions, idle_statements, is_misspelt
+from inspector.user_code.partial_assignments import partial_assignments
 from inspector.user_code.paths import UserFiles
 from inspector.util.frame_locals import frames_outwards, variables_of
 
@@ -28,6 +29,9 @@ _MOST = 20
 
 _SHOWN, _NOTEBOOK = ("compared", "dropped"), "get_ipython"
 """A notebook shows the value of the last expression of a cell, and has this variable."""
+
+_OF_ONE = ("mode", "group")
+"""Assignments that are partial only if their owner has other parts."""
 
 _CALLS = 8
 """Number of recorded calls at which the variables are looked at."""
@@ -62,10 +66,12 @@ class IdleCode:
         for path, running in _scopes(frame, self._files).items():
             text = "".join(linecache.getlines(path))
             known = called_functions(text)
-            for idle in idle_statements(text):
+            for idle in (*idle_statements(text), *partial_assignments(text)):
                 variables = running.get(idle.function)
                 if variables is None and idle.kind == "attribute":
                     variables = _self_of(idle, running, path)
+                elif variables is None and idle.kind in _OF_ONE:
+                    variables = _by_name(idle, running)
                 is_shown = idle.function is None and idle.kind in _SHOWN and _NOTEBOOK in running[None]
                 if not is_shown and (variables is not None or idle.function in known):
                     row = _row(idle, variables or {}, path, self._files)
@@ -103,6 +109,15 @@ def _self_of(
     return None
 
 
+def _by_name(idle: Idle, running: Mapping[str | None, Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The variables of a running function in which the owner of an assignment has a value; None if there is none.
+
+    A function that has returned was usually given what its callers call by the same name.
+    """
+    found = (variables for variables in running.values() if any(True for _ in _values(idle.owner, variables)))
+    return next(found, None)
+
+
 def _inner(module: torch.nn.Module) -> list[torch.nn.Module]:
     return [inner for inner in (children_of(module) or {}).values() if inner is not None]
 
@@ -115,7 +130,10 @@ def _row(idle: Idle, variables: Mapping[str, Any], path: str, files: UserFiles) 
     code = files.statement_at(path, idle.line)
     source: Source = {"file": files.display_path(path), "line": idle.line, "code": code}
     of = None if owner is None else type(owner).__name__
-    return {"kind": kind, "source": source, "text": idle.text, "of": of}
+    row: StatementRow = {"kind": kind, "source": source, "text": idle.text, "of": of}
+    if kind == "of_parent" and owner is not None:
+        row["inside"] = [name for name, _ in _modes_inside(owner)]
+    return row
 
 
 def _values(expression: Any, variables: Mapping[str, Any]) -> Iterator[Any]:
@@ -177,12 +195,54 @@ def _rebound(idle: Idle, owner: Any) -> StatementKind | None:
     return "rebound" if owner is None or _is_a(owner, torch.Tensor) else None
 
 
+def _mode(idle: Idle, owner: Any) -> StatementKind | None:
+    """Whether modules inside a module depend on the mode that is set on the outer one alone."""
+    if not _is_a(owner, torch.nn.Module) or not _modes_inside(owner):
+        return None
+    kinds = type(owner).__mro__
+    names = {name for kind in kinds for name in (_names_in(vars(kind).get("forward")) | vars(kind).keys())}
+    return None if "training" in names else "of_parent"  # it reads the mode itself, or sets it in its own way
+
+
+def _names_in(function: Any) -> set[str]:
+    code = getattr(function, "__code__", None)
+    return set(code.co_names) if isinstance(code, CodeType) else set()
+
+
+def _modes_inside(module: torch.nn.Module, path: str = "") -> list[tuple[str, torch.nn.Module]]:
+    """The modules with dropout or batch norm inside a module, with their paths."""
+    found = []
+    for name, inner in (children_of(module) or {}).items():
+        if inner is not None:
+            found += [(path + name, inner)] if _is_a(inner, *_WITH_MODE) else []
+            found += _modes_inside(inner, f"{path}{name}.")
+    return found
+
+
+def _group(idle: Idle, owner: Any) -> StatementKind | None:
+    """Whether an option is set of one of several groups that are there for the sake of another option."""
+    if not _is_a(owner, torch.optim.Optimizer) or idle.name not in owner.defaults:
+        return None
+    others = [
+        {key: value for key, value in group.items() if key not in ("params", "initial_lr", idle.name)}
+        for group in owner.param_groups
+    ]
+    return "of_group" if any(other != others[0] for other in others[1:]) else None
+
+
+_WITH_MODE = (
+    *(torch.nn.Dropout, torch.nn.Dropout1d, torch.nn.Dropout2d, torch.nn.Dropout3d, torch.nn.AlphaDropout),
+    *(torch.nn.BatchNorm1d, torch.nn.BatchNorm2d, torch.nn.BatchNorm3d, torch.nn.SyncBatchNorm),
+)
+
 _JUDGES = {
     "not_called": _not_called,
     "compared": _compared,
     "dropped": _dropped,
     "attribute": _attribute,
     "rebound": _rebound,
+    "mode": _mode,
+    "group": _group,
 }
 """What a statement of this kind is; None if it may have an effect. owner: what its expression before the last dot
 holds; None if that is unknown."""

@@ -83,6 +83,11 @@ class LeafRegistry:
             self._leaves.append(Leaf(reference))
         return self._numbers[key]
 
+    def name_of(self, tensor: torch.Tensor) -> str | None:
+        """The name of a leaf; None if it is not known, or has none."""
+        number = self._numbers.get(id(tensor))
+        return None if number is None else self._leaves[number].name
+
     def requires_grad(self, number: int) -> bool:
         """Whether a leaf required a gradient at the last update."""
         return number not in self._frozen

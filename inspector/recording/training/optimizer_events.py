@@ -61,6 +61,7 @@ class OptimizerEvents:
         watch.add((Optimizer,), "__init__", self._created)
         for kind in (LRScheduler, ReduceLROnPlateau):  # which does not call the constructor of its base class
             watch.add((kind,), "__init__", self._scheduled)
+        watch.add((LRScheduler,), "step", self._scheduler_steps)
         watch.add((torch.Tensor,), "register_hook", self._hooked)
         watch.add((scaler,), "scale", self._scaled.scaled)
         watch.add((scaler,), "unscale_", self._scaled.unscaled)
@@ -122,6 +123,9 @@ class OptimizerEvents:
         if optimizer is not None:
             number = self._log.add_optimizer(optimizer, frame)
             self._log.optimizers.add_scheduler(number, args[0], self._log.source(frame))
+
+    def _scheduler_steps(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
+        self._log.optimizers.scheduler_steps(args[0], self._log.source(frame))
 
     def _hooked(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
         tensor = args[0]

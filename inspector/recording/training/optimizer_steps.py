@@ -98,9 +98,11 @@ class OptimizerSteps:
         )
         if self._step is not None:
             self._step.empty = empty
-            again = self._used_again(self._step)
+            again, unchanged = self._used_again(self._step), self._log.history.unchanged(numbers)
             if again:
                 self._step.facts["again"] = again
+            if unchanged:
+                self._step.facts["as_computed"] = unchanged
 
     def _used_again(self, step: OptimizerEvent) -> list[int]:
         """The leaves whose gradients another optimizer's step has used, with no backward call since.

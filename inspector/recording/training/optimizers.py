@@ -100,6 +100,12 @@ class Optimizers:
         known = _KnownScheduler(weakref.ref(scheduler), row, _count(scheduler))
         self._seen[number].schedulers.append(known)
 
+    def scheduler_steps(self, scheduler: LRScheduler, source: Any) -> None:
+        """A scheduler steps. source: where; the first line of the user's code counts."""
+        for known in (known for seen in self._seen for known in seen.schedulers):
+            if known.scheduler() is scheduler and "line" in source:
+                known.row.setdefault("stepped_at", source)
+
     def set_name(self, number: int, name: str | None) -> None:
         """Set the script's name for an optimizer; the first name counts."""
         self._seen[number].name = self._seen[number].name or name

@@ -1,25 +1,45 @@
-"""The grounds behind the passes of a loop: areas of one size, each with its title."""
+"""The grounds behind the passes of a loop, areas of one size, each with its title; and behind groups of boxes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from inspector.figure.box_shapes import text_run
 from inspector.layout.problem import Placement, Problem
 from inspector.scene.scene import Band, Box, Rectangle
 from inspector.scene.transform import bounds
-from inspector.styles.plan import MAIN_SIZE, CircuitPlan, LoopPass, Plan, StyledText
+from inspector.styles.plan import MAIN_SIZE, CircuitPlan, GroupedPlan, LoopPass, Plan, StyledText
 
 _MARGIN = 6.0
 _TITLE = 24.0
+_AROUND = 8.0
+"""Distance between a group and the edge of its ground."""
 _BETWEEN = 4.0
 """Distance of two grounds."""
 
 
 def grounds_of(plan: Plan, placement: Placement, problem: Problem) -> tuple[Box, ...]:
+    """The grounds of a plan, in the order in which they are drawn."""
+    if isinstance(plan, GroupedPlan):
+        return tuple(_of_groups(plan, placement, problem))
+    return _of_passes(plan.passes, placement, problem) if isinstance(plan, CircuitPlan) else ()
+
+
+def _of_groups(plan: GroupedPlan, placement: Placement, problem: Problem) -> Iterator[Box]:
+    """The ground of each group; none if another box lies on it."""
+    for number, group in enumerate(plan.groups, 1):
+        own = {*group, *(hung for hung, host in problem.hanging.items() if host in group)}
+        inner = [route.id for route in problem.routes if {route.source, route.target} <= own]
+        texts = [placement.labels[wire] for wire in inner if wire in placement.labels]
+        area = bounds([*(placement.boxes[box] for box in own), *(room for room in texts if room.width)])
+        ground = area.grown(_AROUND)
+        if not any(ground.overlaps(other) for box, other in placement.boxes.items() if box not in own):
+            yield Box(f"group-{number}", ground, "plain", bands=(Band(ground, "function"),))
+
+
+def _of_passes(passes: Sequence[LoopPass], placement: Placement, problem: Problem) -> tuple[Box, ...]:
     """The grounds of the passes; none if these are not in columns."""
-    passes = plan.passes if isinstance(plan, CircuitPlan) else ()
     lines = [_area(one, placement, problem, with_chips=False) for one in passes]
     areas = [_area(one, placement, problem, with_chips=True) for one in passes]
     if len(areas) < 2 or not _are_columns(lines):

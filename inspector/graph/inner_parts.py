@@ -1,0 +1,45 @@
+"""Which functions of a graph are drawn opened: compiled ones, and those that ran a graph of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from inspector.graph.model import Graph
+from inspector.graph.row_types import FunctionRow, InnerPart
+from inspector.graph.step_replay import changed, copied
+from inspector.graph.values import is_unknown
+
+MOST_OPERATIONS = 80
+"""Maximum number of operations of a graph that are drawn."""
+
+
+def part_of(node: FunctionRow) -> InnerPart | None:
+    """What is in a function that is compiled or ran a graph of its own; None for others, and if it is unknown."""
+    part = node.get("compiled") or node.get("nested")
+    return None if part is None or is_unknown(part) else part
+
+
+def opened(graph: Graph) -> dict[str, InnerPart]:
+    """The functions that are drawn opened, by id: those of which it is known where their results go,
+    unless they have too many operations together."""
+    known = ((key, part_of(row)) for key, row in graph.functions())
+    parts = {key: part for key, part in known if part is not None and "returns" in part}
+    return parts if operation_count(parts) <= MOST_OPERATIONS else {}
+
+
+def operation_count(parts: Mapping[str, InnerPart]) -> int:
+    """The number of operations in these functions."""
+    return sum(len(part["operations"]) for part in parts.values())
+
+
+def closed(graph: Graph) -> Graph:
+    """The graph with none of its functions opened."""
+    rows = copied(graph)
+    for node in rows.nodes.values():
+        if node["kind"] == "function" and (part := part_of(node)) is not None:
+            node["compiled" if "compiled" in node else "nested"] = {
+                key: value for key, value in part.items() if key != "returns"
+            }
+    made = changed(graph, rows, graph.steps, graph.error)
+    made.order = graph.order
+    return made
