@@ -471,7 +471,7 @@ def test_a_product_with_a_vector_is_one_gate_also_where_torch_reshapes_it() -> N
     graph = graph_of(quadratic_form)
     assert "UnsqueezeBackward0" in {node["name"] for _, node in graph.functions()}
     gates = composed(graph, {key: gate_of(graph, key, operands_of(graph, key)) for key in _functions(graph)})
-    assert sorted(gate.sign for gate in gates.values()) == ["×0.5", "·", "·"]
+    assert sorted(gate.sign for gate in gates.values()) == ["·", "·", "×0.5"]
     members = [one for key, gate in gates.items() for one in gate.members or (key,)]
     assert sorted(members) == sorted(_functions(graph)), "each Node is in one gate"
     (of_half,) = [one for gate in gates.values() if len(gate.members) == 3 for one in gate.operands if one.output]
