@@ -160,6 +160,7 @@ def test_a_figure_has_the_title_of_its_script_or_short_code_or_none() -> None:
         ("loss = (y * torch.tensor([1.0, 0.0, -1.0])).sum()", "loss = (y * torch.tensor([…])).sum()"),
         ("loss = nn.functional.cross_entropy(out, torch.tensor([0, 1]))", "loss = nn.functional.cross_entropy(…)"),
         ("return (prediction - target).pow(2).sum()", "(prediction - target).pow(2).sum()"),
+        ("loss = -(t * torch.log(y_hat) + (1 - t) * torch.log(1 - y_hat))", "y"),
         ("y = " + " + ".join("abcdefghijklmnop"), "y"),
     ],
 )

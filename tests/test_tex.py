@@ -5,16 +5,19 @@ r"""TikZ: every box once, steps as overlays, nothing of a text taken for a comma
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
 import subprocess
+import unicodedata
 from pathlib import Path
 
 import pypdfium2  # type: ignore[import-untyped]
 import pytest
 from figures import figure, hostile, moments, steps
 
+import inspector
 from inspector.export.tex import write_tex
 from inspector.export.tex_text import escape
 
@@ -23,6 +26,19 @@ NEEDS_PDFLATEX = pytest.mark.skipif(
     PDFLATEX is None and not os.environ.get("CI"),
     reason="no pdflatex (Debian: texlive-latex-extra texlive-pictures lmodern)",
 )
+
+
+def test_latex_knows_every_sign_of_a_figure() -> None:
+    """Accents excepted, which stand on the letter before them, and the frame for what no font has."""
+    known: set[str] = set()
+    for package in ("styles", "figure", "derivatives", "typography"):
+        for path in (Path(inspector.__file__).parent / package).glob("*.py"):
+            nodes = ast.walk(ast.parse(path.read_text("utf-8")))
+            values = (node.value for node in nodes if isinstance(node, ast.Constant))
+            known.update(letter for value in values if isinstance(value, str) for letter in value)
+    signs = {letter for letter in known if not unicodedata.combining(letter)} - {"\N{WHITE SQUARE}"}
+    assert "\N{CIRCLED DOT OPERATOR}" in signs
+    assert not [sign for sign in sorted(signs) if "inspectorcharacter" in escape(sign)]
 
 
 def test_every_box_is_a_node_once() -> None:
@@ -56,6 +72,8 @@ def test_what_differs_is_an_overlay_and_what_does_not_is_none() -> None:
         ("w\N{COMBINING MACRON}", r"\inspectoraccent{=}{w}"),
         ("損\x00", r"\inspectorcharacter{640D}"),
         ("a -- b", r"a\ {-}{-}\ b"),
+        ("‖δ⊙h‖ 1\N{EN DASH}4", r"\ensuremath{\|}\ensuremath{\delta}\ensuremath{\odot}h\ensuremath{\|}\ 1--4"),
+        ("tanh\N{PRIME}", r"tanh\ensuremath{^{\prime}}"),
     ],
 )  # fmt: skip
 def test_text_is_set_letter_by_letter(text: str, expected: str) -> None:

@@ -15,7 +15,7 @@ _COMMANDS = {
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"{\char34}", "'": r"\textquotesingle{}", "`": r"\textasciigrave{}",
     "-": "{-}", ",": "{,}", "?": "{?}", "!": "{!}", " ": r"\ ", "\N{HORIZONTAL ELLIPSIS}": r"\ldots{}",
-    "\N{NO-BREAK SPACE}": "~",
+    "\N{NO-BREAK SPACE}": "~", "\N{EN DASH}": "--",
 }  # fmt: skip
 """Characters with a special meaning in TeX, alone or in sequence (`--`, `,,`, `?\N{GRAVE ACCENT}`)."""
 
@@ -30,6 +30,8 @@ _SYMBOLS = {
     "\N{LESS-THAN OR EQUAL TO}": r"\leq", "\N{GREATER-THAN OR EQUAL TO}": r"\geq",
     "\N{NOT EQUAL TO}": r"\neq", "\N{ALMOST EQUAL TO}": r"\approx", "\N{ELEMENT OF}": r"\in",
     "\N{PROPORTIONAL TO}": r"\propto", "\N{RING OPERATOR}": r"\circ", "\N{BULLET}": r"\bullet",
+    "\N{CIRCLED DOT OPERATOR}": r"\odot", "\N{DOUBLE VERTICAL LINE}": r"\|", "\N{PRIME}": r"^{\prime}",
+    "\N{VERTICAL ELLIPSIS}": r"\vdots",
 }  # fmt: skip
 
 _GREEK = {

@@ -60,6 +60,8 @@ _MOST_ROOM = 4.0
 _PAGE_WIDTH, _PAGE_HEIGHT = 1_200.0, 1_600.0
 """Points; a circuit without a canvas is broken into rows of about the width of a page."""
 _MOST_ROWS = 5
+_RICHEST = 3
+"""Number of densities that are tried with formulas before any is without them."""
 _MOST_DENSE = 80
 """Boxes of a panel, Nodes and tensors, above which no denser way to draw them fits a slide; trying takes long."""
 _DENSE: _Spacings = ((CLOSE, 0.0), (TIGHT, 0.4))
@@ -273,13 +275,18 @@ def _of_neighbour(look: FigureOptions) -> Iterator[_Attempt]:
 
 def _denser(look: FigureOptions, said: str = "") -> Iterator[_Attempt]:
     """The denser ways to draw a style, unless details were requested that they leave out. said: what every remark
-    begins with."""
+    begins with.
+
+    Of the richest ones, all with formulas come before those without.
+    """
     if look.detail is not None or look.derivatives not in (None, "none"):
         return
-    for density in find_style(look.style).denser:
-        yield _Attempt(look, remark=f"{said}{density.name}, to fit the canvas", density=density)
-        without = f"{said}{density.name}, without formulas, to fit the canvas"
-        yield _Attempt(look, legend=False, remark=without, density=density)
+    every = find_style(look.style).denser
+    for densities in (every[:_RICHEST], *((density,) for density in every[_RICHEST:])):
+        for legend, density in product((True, False), densities):
+            without = "" if legend else ", without formulas"
+            remark = f"{said}{density.name}{without}, to fit the canvas"
+            yield _Attempt(look, legend=legend, remark=remark, density=density)
 
 
 def _laid_out(placed: Callable[[], PlacedPlans], size: Size | None, shown: _Attempt) -> Composed:

@@ -140,6 +140,8 @@ class Constant(_Pass):
     """A number, or the content of a tensor."""
     shape: NotRequired[Shape]
     """Of a tensor; missing for a number."""
+    viewed: NotRequired[Shape]
+    """The shape of the tensor with this name, if this is a view of it in another shape."""
     dtype: NotRequired[str]
     tensor: NotRequired[Id]
     """The tensor, if it is in the graph."""

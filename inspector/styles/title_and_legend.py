@@ -59,7 +59,7 @@ def figure_name(graph: Graph, title: str) -> tuple[StyledText, ...]:
 
 def _short_code(code: str) -> str:
     """Code that fits a title, with brackets emptied if it is long: `loss = torch.sigmoid(…).sum()`; empty if it is
-    still too long."""
+    still too long, or says nothing any more."""
     while len(code) > LONGEST_CODE:
         inside = sorted((end - start, start, end) for start, end in _brackets(code) if end - start > 1)
         if not inside:
@@ -67,7 +67,7 @@ def _short_code(code: str) -> str:
         enough = (pair for pair in inside if len(code) - pair[0] < LONGEST_CODE)
         _, start, end = next(enough, inside[-1])
         code = f"{code[:start]}…{code[end:]}"
-    return code
+    return code if any(map(str.isalpha, code.rpartition(" = ")[2])) else ""
 
 
 def _brackets(code: str) -> Iterator[tuple[int, int]]:

@@ -86,10 +86,10 @@ class _Builder:
 
     def _nodes(self, edges: list[_Edge]) -> Iterator[tuple[str, FunctionRow | TensorRow]]:
         """(id, attributes) of functions and their tensors. edges: receives the edges between the two."""
-        names, is_seen = self._record.structure.names, self._lookup.is_seen
+        names, is_seen, met = self._record.structure.names, self._lookup.is_seen, self._record.tensors
         for position, count in enumerate(self._record.output_counts()):
             identifier, name = f"n{position}", names[position]
-            if self._is_plain and count == 1 and self._lookup.is_unknown((position, 0)):
+            if self._is_plain and count == 1 and (position, 0) not in met:
                 yield identifier, self._plain_function(position, name)
                 continue
             outputs = [(pair, self._lookup.states(pair)) for pair in _pairs(position, count)]

@@ -85,7 +85,8 @@ def _rows(measured: NodeNorms) -> SampleRows | None:
     rows = None if measured.rows is None else rows_told(measured.rows.tolist())
     if rows is None or measured.layout.rows_at is None:
         return None
-    return {**rows, "tensor": measured.layout.rows_at[1].tensor}
+    meaning = measured.layout.rows_at[1]
+    return {**rows, "tensor": None if meaning.sizes else meaning.tensor}
 
 
 def _first_node(layout: NodeLayout, order: list[int], bad: set[int]) -> NodePlace | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -18,7 +19,7 @@ from inspector.recording.forward.graph_modules import GraphModules
 from inspector.recording.forward.outputs import OutputRow
 from inspector.tensor_stats import Pending
 from inspector.torch_api.nodes import sequence_number_of
-from inspector.torch_api.tensors import reshaped_from
+from inspector.torch_api.tensors import other_shape, reshaped_from
 from inspector.tracing.uses import Use
 from inspector.tracing.walk import AutogradNode, Walk
 
@@ -141,7 +142,10 @@ class ThreadNodes:
         if not self._is_recorders:
             return None
         uses, base = self._record.outputs.constants, reshaped_from(tensor)
-        return uses.use(tensor) or (None if base is None else uses.use(base))
+        use = uses.use(tensor)
+        if use is not None or base is None or (use := uses.use(base)) is None:
+            return use
+        return replace(use, shape=other_shape(base, tensor))
 
     def renumber_engine_nodes(self, walk: Walk) -> None:
         """Give unique numbers to the Nodes of a graph, before any other query."""
