@@ -62,8 +62,8 @@ _Begun: TypeAlias = OpenCall | CountedCall
 class _Recorded:
     """The recorded calls.
 
-    is_reported: whether `on_done` was called. reporting: held meanwhile, so that the thread that trains does not go
-    on while another thread calls it. failure: the internal error that ended the recording.
+    is_reported: whether `on_done` was called. reporting: held meanwhile: the thread that trains waits for another
+    one that calls it. failure: the internal error that ended the recording.
     """
 
     calls: list[BackwardCall]
