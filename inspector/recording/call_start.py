@@ -86,7 +86,10 @@ class CallStart:
         run(TRAINING, lambda: self._note_lost(tracing, call.given.accumulates), None)
         run(TRAINING, lambda: recorders.provenance.begins(index, tracing), None)
         self._attach_forward(tracing, nodes)
-        capture = _capture(call, tracing, batch, pause)
+        runs = None
+        if forward is not None and call.given.creates_graph:
+            runs = forward.runs_node(graph.structure.names)
+        capture = _capture(call, tracing, GradientCapture(batch, runs), pause)
         watch = EngineWatch(capture, NestedCalls(graph, batch, recorders.provenance.leaves.name_of))
         location = _location(call, recorders.files)
         wanted = [_pair_of_input(item, tracing) for item in call.given.inputs]
@@ -175,10 +178,9 @@ class CallStart:
 
 
 def _capture(
-    call: EngineCall, tracing: GraphSnapshot, batch: Batch, pause: contextlib.ExitStack
+    call: EngineCall, tracing: GraphSnapshot, capture: GradientCapture, pause: contextlib.ExitStack
 ) -> GradientCapture:
     """Install the hooks that capture gradients, unless the graph is too large."""
-    capture = GradientCapture(batch)
     pause.callback(capture.remove)  # also after Ctrl-C
     if len(tracing.walk.nodes) <= FULL_NODES:
         capture.install(tracing.walk, runs_all=call.given.accumulates and not call.given.inputs)

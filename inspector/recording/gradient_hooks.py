@@ -29,9 +29,10 @@ Gradients: TypeAlias = tuple[torch.Tensor | None, ...]
 
 
 class GradientCapture:
-    """Fills a GradientFlow while the engine runs."""
+    """Fills a GradientFlow while the engine runs. runs: called with the position of each Node before it runs."""
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: Batch, runs: Callable[[int], None] | None = None) -> None:
+        self._runs = runs
         self.flow = GradientFlow()
         self._batch = batch
         self._index: dict[AutogradNode, int] = {}
@@ -90,7 +91,8 @@ class GradientCapture:
     def _incoming(
         self, current_node: Callable[[], AutogradNode]
     ) -> tuple[Callable[[torch.Tensor | None], None], Callable[[Gradients], None]]:
-        return _incoming_hooks(current_node, self._index, self.flow, (self._batch, self._rows), self._errors)
+        measures = self._batch, self._rows
+        return _incoming_hooks(current_node, self._index, self.flow, measures, self._errors, self._runs)
 
     def _outgoing(self, current_node: Callable[[], AutogradNode]) -> Callable[[Gradients, Gradients], None]:
         return _outgoing_hook(current_node, self._index, self.flow, self._batch, self._errors)
@@ -146,6 +148,7 @@ def _incoming_hooks(
     flow: GradientFlow,
     measures: tuple[Batch, RowNorms],
     errors: list[Exception],
+    runs: Callable[[int], None] | None = None,
 ) -> tuple[Callable[[torch.Tensor | None], None], Callable[[Gradients], None]]:
     """The hooks for incoming gradients, which also record the order of the Nodes: the first as
     `Tensor.register_hook` calls it, the second as `Node.register_prehook` calls it.
@@ -169,6 +172,8 @@ def _incoming_hooks(
                 flow.not_recorded = flow.not_recorded or (None if steps else _OUTSIDE_OF_NODES)
                 return
             steps.append(position)
+            if runs is not None:
+                without_dynamo(runs, position)
             facts = quick_norm(gradients[0], computed=True) if is_light and len(gradients) == 1 else None
             if facts is None or not math.isfinite(facts[2]):
                 arrived[position] = without_dynamo(_values, batch, gradients, facts)

@@ -160,6 +160,8 @@ class _Builder:
         }
         if made_in is None:
             del row["made_in"]  # set above only for the order of the keys
+        elif (made_by := lookup.made_by(node)) is not None:
+            row["made_by"] = made_by
         passes = None if is_leaf else lookup.passes(node)
         if passes is not None:
             row["passes"] = passes

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from types import CodeType, FrameType
 from typing import Any, Protocol
 
@@ -133,6 +133,19 @@ class ForwardRecorder:
         if user is not None and user is frame and is_recorders and self.hooks.mode == "full":
             results.name_root(roots, user)
         record.places.backwards.begin(index, place, is_recorders_thread=is_recorders)
+
+    def runs_node(self, names: Sequence[str]) -> Callable[[int], None] | None:
+        """A function to call before a Node of a call under create_graph runs, with its position; None in another
+        thread than the recorder's. names: of the Nodes."""
+        if not self.record.is_recorders_thread():
+            return None
+        marks = self.record.places.backwards
+
+        def runs(position: int) -> None:
+            if self.record.is_recorders_thread():
+                marks.runs({"function": f"n{position}", "name": names[position]})
+
+        return runs
 
     def backward_ends(self) -> None:
         """The engine has run: new Nodes belong to the forward again."""

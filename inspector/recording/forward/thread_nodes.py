@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from inspector.graph.row_types import Source
+from inspector.graph.row_types import MadeBy, Source
 from inspector.graph.values import Unknown, unknown
 from inspector.recording.forward import compile_watch
 from inspector.recording.forward.called_modules import ModuleCall
@@ -113,6 +113,12 @@ class ThreadNodes:
         places = self._record.places
         backward = places.backwards.at(sequence_nr)
         return None if backward is None or places.lines.elsewhere(sequence_nr) else backward.index
+
+    def made_by(self, sequence_nr: int) -> MadeBy | None:
+        """The function that created a Node in its backward, if that was seen."""
+        if self.made_in(sequence_nr) is None or not self._is_recorders or call_of(sequence_nr) is not None:
+            return None
+        return self._record.places.backwards.makers.at(sequence_nr)
 
     def output(self, sequence_nr: int, output_nr: int) -> OutputRow | None:
         """The record of one output of a Node; None if it was not seen."""
