@@ -374,6 +374,10 @@ def test_what_a_double_backward_made_is_marked(inspect_script, mode):
     first = "(g,) = torch.autograd.grad(y, x, create_graph=True)"
     second = "(g2,) = torch.autograd.grad(\n    g, x, create_graph=True)"
     assert by_number(ran, 1) == [("MulBackward0", 1, first, None), ("CosBackward0", 1, first, None)]
+    makers = {row["name"]: row.get("made_by") for row in ran.functions(1)}
+    maker = {"function": "n0", "name": "SinBackward0"}
+    assert makers == {"MulBackward0": maker, "CosBackward0": maker, "AccumulateGrad": None}
+    assert {row["made_by"]["name"] for row in ran.functions(2) if row.get("made_in") == 2} == {"CosBackward0"}
     found = by_number(ran, 2)
     assert found[0] == ("MulBackward0", None, "(g2 * y).backward()", None)
     assert ("SinBackward0", None, "y = x.sin()", None) in found

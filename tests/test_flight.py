@@ -174,20 +174,32 @@ def test_a_signal_writes_what_is_known(inspect_script: ScriptRunner) -> None:
         if step == 30:
             os.kill(os.getpid(), signal.SIGUSR1)
             print(open("inspect-out/report.json").read().partition('"steps": ')[2].partition(",")[0])
+        if step == 35:
+            os.kill(os.getpid(), signal.SIGQUIT)
         if step == 50:
             os.kill(os.getpid(), signal.SIGTERM)
     """
     ran = inspect_script(TRAINING + check.replace("\n    ", "\n"), options=EVERY_STEP)
     assert ran.status == -signal.SIGTERM
-    assert "inspect: script.py has made 30 steps and goes on" in ran.said
+    for steps in (30, 35):
+        assert f"inspect: script.py has made {steps} steps and goes on" in ran.said
     assert ran.said[-1] == "inspect: script.py has made 50 steps and was ended by SIGTERM"
     assert ran.report["timeline"]["steps"] == 50 and ran.report["exit"]["status"] is None
 
 
 def test_signals_of_the_script_stay_its_own(inspect_script: ScriptRunner) -> None:
-    own = "import signal\nsignal.signal(signal.SIGUSR1, lambda *_: print('mine'))\n"
-    ran = inspect_script(own + TRAINING + "os.kill(os.getpid(), signal.SIGUSR1)\n")
-    assert ran.stdout == "mine\n" and "goes on" not in ran.stderr
+    own = """
+import faulthandler, signal
+signal.signal(signal.SIGUSR1, lambda *_: print('mine'))
+faulthandler.register(signal.SIGQUIT, file=open("stacks", "w"))
+"""
+    send = """
+os.kill(os.getpid(), signal.SIGUSR1)
+os.kill(os.getpid(), signal.SIGQUIT)
+print("most recent call first" in open("stacks").read())
+"""
+    ran = inspect_script(own + TRAINING + send)
+    assert ran.stdout == "mine\nTrue\n" and "goes on" not in ran.stderr
 
 
 def test_an_exception_ends_the_timeline(inspect_script: ScriptRunner) -> None:

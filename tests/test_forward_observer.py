@@ -23,7 +23,7 @@ from torch.overrides import TorchFunctionMode
 from inspector.recording.forward import ForwardRecord, ForwardRecorder, full_mode_limits
 from inspector.recording.forward.thread_line_tracer import FOREIGN_TRACER, IDLE_BUDGET
 from inspector.tensor_stats import Batch
-from inspector.torch_api.compilation import compiled_calls
+from inspector.torch_api.compilation import compiled_regions
 from inspector.user_code.paths import UserFiles
 
 HERE = str(Path(__file__).parent)
@@ -259,31 +259,57 @@ def test_compiled_frames_in_a_fresh_process(tmp_path: Path, way: str) -> None:
 @pytest.mark.parametrize("mode", ["full", "light"])
 @pytest.mark.parametrize("early", [False, True])
 def test_compiled_frames_are_as_many(mode: str, early: bool) -> None:
+    """While a compiled function runs, Dynamo meets nothing of the recorder; around it, modules are recorded."""
     frames = 0
 
     def backend(graph: Any, inputs: Any) -> Any:
         nonlocal frames
         frames += 1
-        return graph.forward
+
+        def run(*arguments: Any) -> Any:
+            assert torch._C._len_torch_function_stack() == 0 and not any(global_hooks().values())
+            return graph.forward(*arguments)
+
+        return run
 
     torch.manual_seed(0)
     net, x = nn.Sequential(nn.Linear(3, 3), nn.ReLU()), torch.ones(2, 3)
     compiled = torch.compile(net, backend=backend, fullgraph=True) if early else None
     watch = recorder(mode)
     watch.start()
+
+    def plain_is_known() -> bool:
+        return watch.nodes().module(net(x).sum().grad_fn.next_functions[0][0]._sequence_nr()) == "1"
+
     if compiled is None:
-        plain = net(x).sum()
-        assert watch.nodes().module(plain.grad_fn.next_functions[0][0]._sequence_nr()) == "1"
+        assert plain_is_known()
         compiled = torch.compile(net, backend=backend, fullgraph=True)
-    loss = compiled(x).sum()
-    assert torch._C._len_torch_function_stack() == 0 and not any(global_hooks().values())
-    loss.backward()
-    number = loss.grad_fn._sequence_nr()
-    assert "unknown" in watch.nodes().module(number)  # type: ignore[operator]
-    assert watch.nodes().source(number)["code"] == "loss = compiled(x).sum()"  # lines still are
+    for _ in range(2):
+        assert plain_is_known()
+        loss = compiled(x).sum()
+        assert plain_is_known()
+        loss.backward()
+        root = loss.grad_fn
+        assert "unknown" in watch.nodes().module(root.next_functions[0][0]._sequence_nr())  # type: ignore[operator]
+        assert watch.nodes().module(root._sequence_nr()) is None
+        assert watch.nodes().source(root._sequence_nr())["code"] == "loss = compiled(x).sum()"  # lines always are
     watch.stop()
     compiled(x).sum().backward()
     assert frames == 1
+    assert any("torch.compile" in reason for reason in watch.record.remarks)
+    torch._dynamo.reset()
+
+
+def test_a_torch_that_does_not_tell_when_compiled_functions_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that Dynamo would see is recorded from then on."""
+    monkeypatch.setattr("inspector.recording.forward.compile_watch.compiled_regions", lambda enter, leave: None)
+    watch = recorder("full")
+    watch.start()
+    torch.compile(nn.Linear(3, 3), backend="eager")
+    assert torch._C._len_torch_function_stack() == 0 and not any(global_hooks().values())
+    loss = nn.Linear(3, 3)(torch.ones(3)).sum()
+    assert "unknown" in watch.nodes().module(loss.grad_fn._sequence_nr())  # type: ignore[operator]
+    watch.stop()
     assert any("torch.compile" in reason for reason in watch.record.remarks)
     torch._dynamo.reset()
 
@@ -300,7 +326,7 @@ def test_what_was_compiled_before_and_is_not_called_hides_nothing() -> None:
     torch.manual_seed(0)
     x = torch.ones(2, 3)
     net, compiled = nn.Linear(3, 3), torch.compile(nn.Linear(3, 3), backend=backend)
-    if compiled_calls(lambda: None) is None:
+    if compiled_regions(lambda: False, lambda: None) is None:
         pytest.skip("this torch does not tell when a compiled module is called, so all after it is unknown")
     for _ in range(2):
         watch = recorder("full")

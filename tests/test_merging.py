@@ -110,6 +110,21 @@ def test_ranks_that_agree_are_shown_once_with_their_ranges(tmp_path: Path) -> No
     assert to_json(rows) == to_json(merged(tmp_path))
 
 
+@pytest.mark.parametrize(("factor", "found"), [(100.0, True), (3.0, False)])
+def test_a_loss_that_is_larger_than_data_explains(tmp_path: Path, factor: float, found: bool) -> None:
+    """As of a rank that sums over its batch; a factor that batches may have is none."""
+
+    def step(model: DistributedDataParallel, rank: int, number: int) -> torch.Tensor:
+        return healthy(model, rank, number) * (factor if rank == 2 else 1.0)
+
+    record(tmp_path, step, world=3)
+    rows = merged(tmp_path)
+    texts = [finding.message for finding in about_ranks(rows) if "loss" in finding.message]
+    assert len(texts) == found
+    if found:
+        assert texts[0].startswith("the loss of rank 2 is at least ") and about_ranks(rows)[0].ranks == [2]
+
+
 def test_a_gradient_on_some_ranks_only(tmp_path: Path) -> None:
     def step(model: DistributedDataParallel, rank: int, number: int) -> torch.Tensor:
         loss: torch.Tensor = model(torch.randn(5, 4), rank == 1).pow(2).mean()

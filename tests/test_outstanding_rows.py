@@ -233,6 +233,34 @@ def test_what_the_rows_are(tmp_path: Path, text: str, name: str, is_sample: bool
     assert meaning(graph, name) == RowMeaning(tensor, is_sample)
 
 
+@pytest.mark.parametrize(
+    ("shape", "view", "index"),
+    [
+        ("12, 2, 3", "x.flatten(1)", "7"),
+        ("12, 2, 3", "x.view(12, -1)", "7"),
+        ("12, 2, 3", "torch.nn.Flatten()(x)", "7"),
+        ("3, 4, 6", "x.view(-1, 6)", "1, 3"),
+        ("3, 2, 2, 6", "x.flatten(0, 2)", "1, 1, 1"),
+        ("72", "x.view(12, 6)", None),
+        ("6, 12", "x.view(12, 6)", None),
+    ],
+)
+def test_the_index_of_a_row_in_a_tensor_that_was_viewed(
+    tmp_path: Path, shape: str, view: str, index: str | None
+) -> None:
+    """The oracle: what is at that index in the script's tensor is what is in the row of the view."""
+    text = (
+        f"x, y = torch.randn({shape}), torch.randn(12, 2)\nwide = torch.nn.Linear(6, 2)\n"
+        f"row = ({view})[7]\nloss = F.mse_loss(wide({view}), y)\nloss.backward()"
+    )
+    graph, names = recorded(tmp_path, HEAD + "".join(f"    {line}\n" for line in text.splitlines()))
+    found = meaning(graph, "Addmm")
+    assert (found.tensor, found.are_samples) == (None if index is None else "x", True)
+    if index is not None:
+        assert found.index(7) == index
+        assert torch.equal(names["x"][eval(index)].flatten(), names["row"])
+
+
 def test_a_batch_of_equal_shares_says_nothing(tmp_path: Path) -> None:
     body = "    x, y = torch.randn(9, 3), torch.randint(0, 4, (9,))\n    F.cross_entropy(net(x), y).backward()\n"
     graph, _ = recorded(tmp_path, HEAD + body)

@@ -22,6 +22,7 @@ RULES = (
     "moving-frozen-parameter",
     "clip-order",
     "scaled-step",
+    "rebuilt-optimizer",
     "growing-graph",
     "optimizer-without-gradient",
     "replaced-parameter",
@@ -782,3 +783,65 @@ def test_a_clip_of_an_iterator_that_is_used_up(kept: str) -> None:
         assert "the iterator gave no parameter" in found.message
     else:
         assert not said(program)
+
+
+# rebuilt-optimizer
+
+
+def adam(model: nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.Adam(model.parameters(), lr=0.01)
+
+
+def momentum(model: nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+
+
+MAKE = {"Adam": adam, "momentum": momentum}
+
+
+@pytest.mark.parametrize("make", MAKE)
+def test_an_optimizer_with_a_memory_for_every_step(make: str) -> None:
+    def program() -> None:
+        model, made_by = net(), MAKE[make]
+        for _ in range(3):
+            optimizer = made_by(model)
+            model(X).sum().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+    found = only(program, "rebuilt-optimizer", "torch.optim.", *ALL)
+    assert found.evidence == {"optimizers": 3}
+
+
+@pytest.mark.parametrize(
+    "way", ["once", "plain", "set back", "copies", "two steps each", "accumulated", "closure"]
+)
+def test_optimizers_that_are_made_for_a_reason(way: str) -> None:
+    def program() -> None:
+        model = net()
+        start = deepcopy(model.state_dict())
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+        for _ in range(4):
+            if way == "set back":
+                model.load_state_dict(start)
+            elif way == "copies":
+                model = deepcopy(model)
+            if way == "plain":
+                optimizer = torch.optim.SGD(model.parameters(), lr=0.01)  # type: ignore[assignment]
+            elif way == "closure":
+                optimizer = torch.optim.LBFGS(model.parameters(), max_iter=3)  # type: ignore[assignment]
+            elif way != "once":
+                optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+            for _ in range({"two steps each": 2, "accumulated": 2, "closure": 0}.get(way, 1)):
+                model(X).square().mean().backward()
+                if way == "two steps each":
+                    optimizer.step()
+                    optimizer.zero_grad()
+
+            if way == "closure":
+                optimizer.step(lambda net=model: (net(X).square().mean() + 1).backward() or 0.0)
+            elif way != "two steps each":
+                optimizer.step()
+            optimizer.zero_grad()
+
+    assert not [found for found in said(program, watch=12) if found.rule == "rebuilt-optimizer"]

@@ -9,10 +9,12 @@ from forkserver import ForkServer
 from running import QUICK, Ran, ScriptRunner, environment
 
 
-def run_two_ranks(text: str, server: ForkServer, folder: Path) -> list[Ran]:
+def run_two_ranks(
+    text: str, server: ForkServer, folder: Path, statuses: tuple[int, int] = (0, 0)
+) -> list[Ran]:
     """Both ranks under the inspector; each gets the path of a `FileStore` as its argument.
 
-    The test fails unless they exit with 0 and print what they print without it.
+    The test fails unless they exit with these statuses and print what they print without it.
     """
     script = ScriptRunner(server, folder).write(text)
     with ThreadPoolExecutor(2) as pool, ForkServer() as other:
@@ -26,6 +28,6 @@ def run_two_ranks(text: str, server: ForkServer, folder: Path) -> list[Ran]:
 
         plain = list(pool.map(lambda rank: run(rank, "plain", entry="plain:run"), range(2)))
         ours = list(pool.map(lambda rank: run(rank, "ours", *QUICK), range(2)))
-    assert [ran.status for ran in (*plain, *ours)] == [0] * 4, plain[0].stderr + ours[0].stderr
+    assert [ran.status for ran in (*plain, *ours)] == [*statuses] * 2, plain[0].stderr + ours[0].stderr
     assert [ran.stdout for ran in ours] == [ran.stdout for ran in plain]
     return ours

@@ -1,4 +1,5 @@
-"""Signals to a running script: SIGUSR1 writes what is known so far, SIGTERM does so before it ends the process."""
+"""Signals to a running script: SIGUSR1 and Ctrl-\\ write what is known so far, SIGTERM does so before it ends the
+process."""
 
 from __future__ import annotations
 
@@ -6,9 +7,12 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 
-_NAMES = ("SIGUSR1", "SIGTERM")  # Windows has no SIGUSR1
+_NAMES = ("SIGUSR1", "SIGQUIT", "SIGTERM")  # Windows has only the last
+_STATUS = Path("/proc/self/status")
+_CAUGHT = "SigCgt:"
 
 
 class LiveSignals:
@@ -26,9 +30,10 @@ class LiveSignals:
         """Install the handlers; only the main thread can."""
         if threading.current_thread() is not threading.main_thread():
             return
+        caught = _caught()
         for name in _NAMES:
             number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL and number not in caught:
                 signal.signal(number, self._handle)
                 self._installed.append(number)
 
@@ -48,6 +53,17 @@ class LiveSignals:
             self._write("was ended by SIGTERM", lambda: _end_by(number))
         else:
             self._write("goes on", lambda: None)
+
+
+def _caught() -> set[int]:
+    """The signals with a handler, also one in C that Python does not know, such as `faulthandler`'s; none if the
+    system does not tell."""
+    try:
+        lines = _STATUS.read_text("ascii", "replace").splitlines()
+        mask = next(int(line[len(_CAUGHT) :], 16) for line in lines if line.startswith(_CAUGHT))
+    except (OSError, ValueError, StopIteration):
+        return set()
+    return {number for number in range(1, mask.bit_length() + 1) if mask >> (number - 1) & 1}
 
 
 def _end_by(number: int) -> None:

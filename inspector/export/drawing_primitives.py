@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from inspector.export.arrowheads import with_head
+from inspector.export.arrowheads import Headed, with_heads
 from inspector.scene.scene import (
     STACK_DEPTH,
     Badge,
@@ -95,8 +95,9 @@ def parts(panel: Panel) -> Iterator[Part]:
     """The parts in drawing order: grounds, wires, boxes, badges. Raises ValueError if a wire is not a spline."""
     for ground in panel.grounds:
         yield Part(ground.id, "box", tuple(_box(ground)))
-    for wire in panel.wires:
-        yield Part(wire.id, "wire", tuple(_wire(wire)))
+    headed = with_heads([wire.points for wire in panel.wires])
+    for wire, shape in zip(panel.wires, headed, strict=True):
+        yield Part(wire.id, "wire", tuple(_wire(wire, shape)))
     for box in panel.boxes:
         yield Part(box.id, "box", tuple(_box(box)))
     for badge in panel.badges:
@@ -130,8 +131,8 @@ def stroke_of(wire: Wire) -> float:
     return _DASHED_WIRE if wire.dashed else _WIRES.get(wire.ink, _WIRE)
 
 
-def _wire(wire: Wire) -> Iterator[Piece]:
-    line, head = with_head(wire.points)
+def _wire(wire: Wire, shape: Headed) -> Iterator[Piece]:
+    line, head = shape
     if not wire.arrow:
         line, head = list(wire.points), []
     yield StrokedLine(tuple(line), wire.ink, stroke_of(wire), wire.dashed)

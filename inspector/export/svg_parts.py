@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from inspector.export.drawing_primitives import DASHES, ArrowHead, FilledArea, Part, Piece, colour_of
 from inspector.export.svg_text import text_element
 from inspector.options.choices import Text
-from inspector.scene.scene import Point, Rectangle, TextRun
+from inspector.scene.scene import Rectangle, TextRun
 from inspector.scene.theme import Theme
 from inspector.typography.decimal import decimal
 
@@ -57,13 +57,14 @@ class SvgDrawing:
             return text_element(piece, self.colour(piece.ink), self.mode, self.fonts)
         if isinstance(piece, FilledArea):
             return self._area(piece)
+        numbers = self.numbers
         if isinstance(piece, ArrowHead):
-            corners = " L".join([self._place(corner) for corner in piece.corners])
+            corners = " L".join([f"{numbers[x]} {numbers[y]}" for x, y in piece.corners])
             return f'<path d="M{corners}Z" fill="{self.colour(piece.ink)}"/>'
-        start, *curves = [self._place(point) for point in piece.points]
+        start, *curves = [f"{numbers[x]} {numbers[y]}" for x, y in piece.points]
         return (
             f'<path d="M{start}C{" ".join(curves)}" fill="none"'
-            f' stroke="{self.colour(piece.ink)}" stroke-width="{self.numbers[piece.width]}"'
+            f' stroke="{self.colour(piece.ink)}" stroke-width="{numbers[piece.width]}"'
             f"{_DASHED if piece.dashed else ''}/>"
         )
 
@@ -81,9 +82,6 @@ class SvgDrawing:
         corners = f' rx="{radius}"' if piece.radius else ""
         place = f'x="{numbers[area.x]}" y="{numbers[area.y]}"'
         return f'<rect {place} width="{numbers[area.width]}" height="{numbers[area.height]}"{corners}{paint}/>'
-
-    def _place(self, point: Point) -> str:
-        return f"{self.numbers[point[0]]} {self.numbers[point[1]]}"
 
 
 class Numbers(dict[float, str]):

@@ -57,12 +57,16 @@ def functions_of(items: Sequence[Item]) -> Iterator[tuple[int, int]]:
 
 def following_items(of: Topology, items: Sequence[Item]) -> list[list[int]]:
     """For each item, the indexes of the other items that it sends gradients to, each once."""
-    owner = dict(functions_of(items))
-    found: list[dict[int, None]] = [{} for _ in items]
+    owner = [-1] * len(of)
+    for position, index in functions_of(items):
+        owner[position] = index
     starts, targets = of.starts, of.targets
-    for position, index in owner.items():
-        for target in targets[starts[position] : starts[position + 1]]:
-            other = owner.get(target, index)
-            if other != index:
-                found[index][other] = None
-    return [list(others) for others in found]
+    found: list[list[int]] = []
+    for index, item in enumerate(items):
+        others: dict[int, None] = {}
+        for position in members(item):
+            for target in targets[starts[position] : starts[position + 1]]:
+                if (other := owner[target]) != index and other >= 0:
+                    others[other] = None
+        found.append(list(others))
+    return found

@@ -7,6 +7,7 @@ rows, each of which enters the same row. A view may split a row into several: [8
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -68,10 +69,20 @@ _MOST_TRIED = 8
 @dataclass(frozen=True, slots=True)
 class RowMeaning:
     """What the rows of a gradient are. tensor: the script's name of an input that has these rows; None if none was
-    found. are_samples: see the module."""
+    found. are_samples: see the module. sizes: the first dimensions of that tensor, if the rows are those of a view
+    that has made one of them."""
 
     tensor: str | None
     are_samples: bool
+    sizes: tuple[int, ...] = ()
+
+    def index(self, row: int) -> str:
+        """The index of a row in the tensor: `17`; `3, 2` if a row has several."""
+        found: list[int] = []
+        for size in reversed(self.sizes[1:]):
+            row, rest = divmod(row, size)
+            found.insert(0, rest)
+        return ", ".join(map(str, (row, *found)))
 
 
 def meaning_of_rows(graph: Graph, node: str, count: int) -> RowMeaning:
@@ -91,9 +102,17 @@ def meaning_of_rows(graph: Graph, node: str, count: int) -> RowMeaning:
     losses = [user for user in ends if _is_loss(of.functions[user])]
     targets = [constant for at in [*above[1:], *losses] for constant in _constants(of.functions[at], count)]
     # The farthest from the loss is what the model is given; the nearest may be the target.
-    named = [item["name"] for item in inputs if item["name"] and item.get("shape", [])[:1] == [count]]
+    rows = [item for item in inputs if item["name"] and item.get("shape", [])[:1] == [count]]
+    named = [(item["name"], sizes) for item in rows if (sizes := _first_sizes(item, count))]
     is_alone = bool(ends) and len(losses) == len(ends)
-    return RowMeaning(named[-1] if named else None, bool(is_alone and inputs and targets))
+    name, sizes = named[-1] if named else (None, ())
+    return RowMeaning(name, bool(is_alone and inputs and targets), sizes if len(sizes) > 1 else ())
+
+
+def _first_sizes(item: Constant, count: int) -> tuple[int, ...]:
+    """The first dimensions of the named tensor, as many as make this number of rows; empty if none do."""
+    shape = item.get("viewed", item.get("shape", []))
+    return next((tuple(shape[:n]) for n in range(1, len(shape) + 1) if math.prod(shape[:n]) == count), ())
 
 
 def first_samples(graph: Graph) -> tuple[str, RowMeaning] | None:

@@ -140,6 +140,8 @@ class Constant(_Pass):
     """A number, or the content of a tensor."""
     shape: NotRequired[Shape]
     """Of a tensor; missing for a number."""
+    viewed: NotRequired[Shape]
+    """The shape of the tensor with this name, if this is a view of it in another shape."""
     dtype: NotRequired[str]
     tensor: NotRequired[Id]
     """The tensor, if it is in the graph."""
@@ -195,6 +197,15 @@ class InnerPart(TypedDict):
     """The line at which Dynamo stopped, and after which this part begins."""
 
 
+class MadeBy(TypedDict):
+    """The function in whose backward a Node was created, under create_graph."""
+
+    function: Id
+    """Its id in the graph of the backward call `made_in`."""
+    name: str
+    """PowBackward0"""
+
+
 class NodeFields(TypedDict):
     """The keys of a function that `tracing.node_reader` reads from its Node."""
 
@@ -234,6 +245,8 @@ class LookedUpFields(TypedDict):
     """The index of the backward call during which it was created: by create_graph, in a hook, or in a checkpointed
     forward that ran again. Its source is the line that called that backward. Missing for a Node of the forward,
     and if unknown."""
+    made_by: NotRequired[MadeBy]
+    """The function of that call that was running. Missing if the call was not recorded."""
     step: Positive | Unknown | None
     """Its step in the engine's order; null if the engine did not run it."""
     compiled: NotRequired[InnerPart | Unknown]

@@ -134,6 +134,8 @@ class MergedRun:
         self.world = 1
         self.ranks: list[RankRow] = []
         self.calls: dict[int, CallSpread] = {}
+        self.losses: dict[int, dict[int, float]] = defaultdict(dict)
+        """By call and rank, the size of the root where it is finite."""
         self._held: set[str] | None = None
         self.sources: dict[str, Any] = {}
         self.found: dict[tuple[Any, ...], RankFinding] = {}
@@ -155,6 +157,8 @@ class MergedRun:
         for call in report.calls:
             spread = self.calls.setdefault(call.index, CallSpread(call.index, call.location))
             spread.add(report.number, call)
+            if call.root is not None and call.root.finite:
+                self.losses[call.index][report.number] = call.root.norm
         self._held = report.reduced if self._held is None else self._held & report.reduced
         self.sources = report.sources | self.sources
         for row in report.file.findings:

@@ -18,7 +18,7 @@ from inspector.recording.open_call import CountedCall, OpenCall
 from inspector.recording.parts import CUTS, NESTED, PARAMETERS, RETAINED, SYMBOLS, TRAINING, no_rows, one_line
 from inspector.recording.recorders import Recorders
 from inspector.recording.training.leaf_registry import grads_of
-from inspector.recording.watch_plan import WatchPlan, is_small
+from inspector.recording.watch_plan import WatchPlan
 from inspector.report import BackwardCall
 from inspector.report.row_types import Contained, CutRow, WriteRow
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
@@ -109,7 +109,7 @@ class CallEnd:
         run(TRAINING, lambda: recorders.provenance.ended(head.index, record, flow, ids, accumulates), None)
         cuts, writes = self._rows_of(token, record, ids)
         trained = len(self._count.trained)
-        self._plan.switch(forward.hooks, head.index + 1, trained, small=is_small(len(record.nodes)))
+        self._plan.switch(forward.hooks, head.index + 1, trained, small=head.is_small)
         return BackwardCall(head.index, head.location, graph, cuts, writes, setting)
 
     def _rows_of(self, token: OpenCall, record: TracedGraph, ids: Ids) -> tuple[list[CutRow], list[WriteRow]]:

@@ -34,7 +34,7 @@ from inspector.tracing.node_reader import FULL_NODES
 from inspector.tracing.roots import edges_of, gradient_edge
 from inspector.tracing.snapshot import GraphSnapshot
 from inspector.tracing.traced_graph import Pair
-from inspector.tracing.walk import Walk, walk
+from inspector.tracing.walk import walk
 from inspector.user_code.library_lines import source_of
 from inspector.user_code.module_names import root_names
 from inspector.user_code.paths import UserFiles
@@ -72,7 +72,8 @@ class CallStart:
         nodes = None if forward is None else forward.nodes()
         if nodes is not None:
             nodes.renumber_engine_nodes(graph)
-        batch = Batch(self._mode(index, graph, call), recorders.values)
+        small = is_small(graph.nodes)
+        batch = Batch(self._mode(index, small, call), recorders.values)
         outputs = [output for output, _ in roots]
         run = recorders.parts.run
         names = self._names(call)
@@ -85,7 +86,10 @@ class CallStart:
         run(TRAINING, lambda: self._note_lost(tracing, call.given.accumulates), None)
         run(TRAINING, lambda: recorders.provenance.begins(index, tracing), None)
         self._attach_forward(tracing, nodes)
-        capture = _capture(call, tracing, batch, pause)
+        runs = None
+        if forward is not None and call.given.creates_graph:
+            runs = forward.runs_node(graph.structure.names)
+        capture = _capture(call, tracing, GradientCapture(batch, runs), pause)
         watch = EngineWatch(capture, NestedCalls(graph, batch, recorders.provenance.leaves.name_of))
         location = _location(call, recorders.files)
         wanted = [_pair_of_input(item, tracing) for item in call.given.inputs]
@@ -98,7 +102,7 @@ class CallStart:
         alive = run(RETAINED, lambda: recorders.retained.begins(index, graph, names), no_rows(Alive))
         bypassed = run(NAMES, lambda: bypassed_wrappers(names, graph, nodes), list[str]())
         setting = Setting(mode_here(forward), recorders.training.take_scale(), alive=alive, bypassed=bypassed)
-        head = CallInfo(index, accumulates, location, setting, wanted or None, cuts_of_roots)
+        head = CallInfo(index, accumulates, location, setting, wanted or None, cuts_of_roots, small)
         given = walk(edges_of(call.given.gradients)).nodes if call.given.creates_graph else None
         return OpenCall(head, tracing, watch, outputs, [] if accumulates else wanted, pause, grads, given)
 
@@ -142,9 +146,9 @@ class CallStart:
             called.root_names = run(NAMES, lambda: root_names(called.alive(), names), ())
         return names
 
-    def _mode(self, index: int, graph: Walk, call: EngineCall) -> Literal["full", "light"]:
+    def _mode(self, index: int, small: bool, call: EngineCall) -> Literal["full", "light"]:
         """How the values of a call are read."""
-        is_full = self._plan.is_full(index, len(self._count.trained)) or is_small(len(graph.nodes))
+        is_full = small or self._plan.is_full(index, len(self._count.trained))
         return "full" if is_full or not _are_finite(call.given.outputs) else "light"
 
     def start_counted(self, index: int, call: EngineCall) -> CountedCall:
@@ -174,10 +178,9 @@ class CallStart:
 
 
 def _capture(
-    call: EngineCall, tracing: GraphSnapshot, batch: Batch, pause: contextlib.ExitStack
+    call: EngineCall, tracing: GraphSnapshot, capture: GradientCapture, pause: contextlib.ExitStack
 ) -> GradientCapture:
     """Install the hooks that capture gradients, unless the graph is too large."""
-    capture = GradientCapture(batch)
     pause.callback(capture.remove)  # also after Ctrl-C
     if len(tracing.walk.nodes) <= FULL_NODES:
         capture.install(tracing.walk, runs_all=call.given.accumulates and not call.given.inputs)

@@ -8,13 +8,14 @@ it, because a reference would make torch copy the gradient of every parameter in
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import torch
 
 from inspector.graph.node_kinds import has_one_output
-from inspector.tensor_stats import Batch, RowNorms, quick_norm
+from inspector.tensor_stats import Batch, NormFacts, Pending, PendingNorm, RowNorms, quick_norm
 from inspector.torch_api.compilation import skip_in_dynamo, without_dynamo
 from inspector.torch_api.engine import CURRENT_NODE, hook_carrier, register_shared
 from inspector.torch_api.modes import unobserved
@@ -28,9 +29,10 @@ Gradients: TypeAlias = tuple[torch.Tensor | None, ...]
 
 
 class GradientCapture:
-    """Fills a GradientFlow while the engine runs."""
+    """Fills a GradientFlow while the engine runs. runs: called with the position of each Node before it runs."""
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: Batch, runs: Callable[[int], None] | None = None) -> None:
+        self._runs = runs
         self.flow = GradientFlow()
         self._batch = batch
         self._index: dict[AutogradNode, int] = {}
@@ -89,7 +91,8 @@ class GradientCapture:
     def _incoming(
         self, current_node: Callable[[], AutogradNode]
     ) -> tuple[Callable[[torch.Tensor | None], None], Callable[[Gradients], None]]:
-        return _incoming_hooks(current_node, self._index, self.flow, (self._batch, self._rows), self._errors)
+        measures = self._batch, self._rows
+        return _incoming_hooks(current_node, self._index, self.flow, measures, self._errors, self._runs)
 
     def _outgoing(self, current_node: Callable[[], AutogradNode]) -> Callable[[Gradients, Gradients], None]:
         return _outgoing_hook(current_node, self._index, self.flow, self._batch, self._errors)
@@ -145,6 +148,7 @@ def _incoming_hooks(
     flow: GradientFlow,
     measures: tuple[Batch, RowNorms],
     errors: list[Exception],
+    runs: Callable[[int], None] | None = None,
 ) -> tuple[Callable[[torch.Tensor | None], None], Callable[[Gradients], None]]:
     """The hooks for incoming gradients, which also record the order of the Nodes: the first as
     `Tensor.register_hook` calls it, the second as `Node.register_prehook` calls it.
@@ -153,7 +157,7 @@ def _incoming_hooks(
     exception, after which the hooks do nothing; they never raise.
     """
     batch, rows = measures
-    steps, arrived, norms, flowing = flow.steps, flow.arrived.gradients, flow.arrived.norms, batch.flowing
+    steps, arrived, norms = flow.steps, flow.arrived.gradients, flow.arrived.norms
     is_light = batch.level == "light"
 
     def one(gradient: torch.Tensor | None) -> None:  # runs for most Nodes
@@ -168,9 +172,11 @@ def _incoming_hooks(
                 flow.not_recorded = flow.not_recorded or (None if steps else _OUTSIDE_OF_NODES)
                 return
             steps.append(position)
+            if runs is not None:
+                without_dynamo(runs, position)
             facts = quick_norm(gradients[0], computed=True) if is_light and len(gradients) == 1 else None
-            if facts is None:
-                arrived[position] = without_dynamo(flowing, gradients)
+            if facts is None or not math.isfinite(facts[2]):
+                arrived[position] = without_dynamo(_values, batch, gradients, facts)
                 if len(gradients) == 1 and gradients[0] is not None and (not is_light or gradients[0].is_cpu):
                     without_dynamo(rows.add, position, gradients[0], arrived[position][0])
             else:
@@ -179,6 +185,11 @@ def _incoming_hooks(
             errors.append(error)
 
     return one, several
+
+
+def _values(batch: Batch, gradients: Gradients, facts: NormFacts | None) -> list[Pending]:
+    """The values of what arrived at a Node. facts: of its only gradient, if they are known."""
+    return batch.flowing(gradients) if facts is None else [PendingNorm(*facts)]
 
 
 def _outgoing_hook(

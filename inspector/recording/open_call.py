@@ -23,6 +23,7 @@ class CallInfo:
 
     accumulates: whether it adds to grads. setting: what of it is known.
     cuts_of_roots: indices of the cuts that the data of a root without a grad_fn went through.
+    is_small: see `watch_plan.is_small`.
     """
 
     index: int
@@ -31,6 +32,7 @@ class CallInfo:
     setting: Setting
     wanted: list[Pair | None] | None
     cuts_of_roots: frozenset[int]
+    is_small: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,6 @@ def make_recorders(files: UserFiles, mode: Mode, given: Given | None, ended: Cal
 
     provenance = GradProvenance(leaves, files)
     training = OptimizerEvents(files, provenance, created_at, ended, training_failed)
-    forward = None if mode == "none" else ForwardRecorder(mode, record, training.uninstall)
+    forward = None if mode == "none" else ForwardRecorder(mode, record, training)
     inventory = ModuleInventory(leaves, given)
     return Recorders(files, parts, values, forward, inventory, provenance, training, RetainedGraphs(source))

@@ -303,9 +303,11 @@ class Session:
         self._stop_forward_while_waiting()
 
     def _stop_forward_while_waiting(self) -> None:
-        """Nothing of the forward is needed while only the first step of an optimizer is awaited."""
-        if self._recorders.forward is not None and self._count.waits_for_step:
-            self._recorders.forward.stop()
+        """Nothing of the forward is needed while only the first step of an optimizer is awaited, except to know
+        when compiled functions run."""
+        forward = self._recorders.forward
+        if forward is not None and self._count.waits_for_step and not forward.has_met_compiled:
+            forward.stop()
 
     def _fail(self, error: Exception) -> None:
         """After an internal error: remember it, remove all hooks, and let the script go on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from inspector.recording.forward import ForwardRecorder
@@ -12,12 +12,17 @@ from inspector.report import Mode
 from inspector.torch_api.modes import FAST_PATHS, FUNCTION_MODES
 from inspector.torch_api.nodes import SEQUENCE_NUMBERS
 from inspector.torch_api.tensors import VERSIONS, VIEWS
+from inspector.tracing.node_facts import element_count
+from inspector.tracing.walk import AutogradNode
 
 DEFAULT_WATCH = 3
 """Default number of recorded calls that train: enough to compare steps."""
 
 SMALL_NODES = 100
 """Maximum Nodes of a graph that is traced in full in every call, which costs a few milliseconds at most."""
+
+SMALL_ELEMENTS = 1 << 22
+"""Maximum elements of the tensors of such a graph: 16 MB of float32. The statistics of more cost more."""
 
 ONLY_DRAWN = "only the drawn backward calls are recorded in full"
 
@@ -56,16 +61,16 @@ class WatchPlan:
 
     def switch(self, hooks: ModeHooks, index: int, trained: int, *, small: bool = False) -> None:
         """Switch to the mode of a call, as in `is_full`. small: whether the last call had a small graph, see
-        `SMALL_NODES`."""
+        `is_small`."""
         if self.is_full(index, trained) or (small and self.mode == "full"):
             hooks.switch_to_full()
         else:
             hooks.switch_to_light(ONLY_DRAWN)
 
 
-def is_small(nodes: int) -> bool:
-    """Whether a graph with this number of Nodes is small."""
-    return nodes <= SMALL_NODES
+def is_small(nodes: Sequence[AutogradNode]) -> bool:
+    """Whether a graph with these Nodes is small: few Nodes, and few elements in what they computed."""
+    return len(nodes) <= SMALL_NODES and sum(map(element_count, nodes)) <= SMALL_ELEMENTS
 
 
 def supported_mode(wanted: Mode) -> Mode:

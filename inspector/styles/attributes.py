@@ -12,7 +12,7 @@ from inspector.graph.values import Value, is_number, is_summary
 from inspector.styles import title_and_legend
 from inspector.styles.gates import FULL_DIGITS
 from inspector.styles.grid_text import ValueLook, beside_text
-from inspector.styles.inner_groups import inner_texts, with_groups
+from inspector.styles.inner_groups import inner_texts, made_texts, with_groups
 from inspector.styles.operations import operation
 from inspector.styles.plan import (
     CODE_SIZE,
@@ -100,8 +100,8 @@ def _function(subject: Subject, identifier: str, node: FunctionRow) -> PlannedBo
 
 
 def _inside(node: FunctionRow) -> Iterator[StyledText]:
-    """What is in a compiled function, in small quiet lines."""
-    for text in inner_texts(node):
+    """What is inside of a function, and which one made it, in small quiet lines."""
+    for text in (*inner_texts(node), *made_texts(node)):
         yield StyledText(text, "quiet", size=SMALL_SIZE)
 
 

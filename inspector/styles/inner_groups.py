@@ -61,6 +61,14 @@ def inner_texts(node: FunctionRow) -> list[str]:
     return texts
 
 
+def made_texts(node: FunctionRow) -> list[str]:
+    """`made by PowBackward of call 1`, for a function that create_graph created; nothing for another one."""
+    made_by, made_in = node.get("made_by"), node.get("made_in")
+    if made_by is None or made_in is None:
+        return []
+    return [f"made by {plain_text(without_number(made_by['name']))} of call {made_in}"]
+
+
 def _lines(sources: Sequence[Source]) -> str:
     """`line 12` or `lines 12 to 15`; an empty text for those of several files, or of none."""
     if len({source["file"] for source in sources}) != 1:

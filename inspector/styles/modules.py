@@ -19,7 +19,7 @@ from inspector.graph import Graph
 from inspector.graph.node_names import without_number
 from inspector.graph.row_types import FlowEdge, FoldRow, FunctionRow, NextEdge, Norms
 from inspector.styles import title_and_legend
-from inspector.styles.inner_groups import inner_texts
+from inspector.styles.inner_groups import inner_texts, made_texts
 from inspector.styles.plan import (
     MAIN_SIZE,
     SMALL_SIZE,
@@ -288,7 +288,7 @@ def _pill_texts(subject: Subject, node: FunctionRow, module: str) -> tuple[Style
     if module and not _is_brief(subject):
         lines.append(StyledText(module, "quiet", size=SMALL_SIZE))
     if not _is_brief(subject):
-        lines += [StyledText(text, "quiet", size=SMALL_SIZE) for text in inner_texts(node)]
+        lines += [StyledText(text, "quiet", size=SMALL_SIZE) for text in (*inner_texts(node), *made_texts(node))]
     if subject.ran and norm_range([node["gradient"]])["nans"]:
         lines.append(StyledText(f"{BAD} NaN or Inf", "error", "bold", SMALL_SIZE))
     return tuple(lines)

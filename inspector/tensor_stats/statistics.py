@@ -83,10 +83,12 @@ def quick_norm(tensor: torch.Tensor | None, *, computed: bool = False) -> NormFa
         ):
             return None
         elements, times = without_repetitions(tensor)
-        found = precise_norm(elements) * math.sqrt(times)
+        found = precise_norm(elements)
+        if found <= SMALL or found == math.inf:  # squares outside of float32, or zeros
+            found = _root([_norm(block) for block in _blocks(elements)])
     except RuntimeError:  # sparse, nested, or inside a torch.func transform
         return None
-    return (tensor.shape, tensor.dtype, found) if SMALL < found < math.inf else None
+    return tensor.shape, tensor.dtype, found * math.sqrt(times)
 
 
 def sums(tensor: torch.Tensor) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from types import CodeType, ModuleType
+from types import CodeType, FrameType, ModuleType
 from typing import Any, NamedTuple
 
 import torch
@@ -139,25 +139,53 @@ def was_compiled() -> bool:
     return bool(_ask_compiler(lambda parts: any(backend is not None for backend in parts.backends().values())))
 
 
-def compiled_calls(function: Callable[[], None]) -> list[Patch] | None:
-    """Patches that call `function` before a compiled function runs, while Dynamo evaluates no frames, and before a
-    compiled module looks for global hooks; None if Dynamo is not imported yet or does not tell."""
+def compiled_regions(enter: Callable[[], bool], leave: Callable[[], None]) -> list[Patch] | None:
+    """Patches that call `enter` before a compiled function runs, while Dynamo evaluates no frames, and `leave`
+    once it has ended, if `enter` returned True. They also call both around a compiled module's question for global
+    hooks. None if Dynamo is not imported yet, or does not tell."""
+    entered_by: list[int] = []  # in between, Dynamo switches itself off to compile, and for disabled code
 
-    def watched(original: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any) -> Any:
-            if not arguments or callable(arguments[0]):  # None: a compiled function ends
-                function()
-            return original(*arguments)
+    def evaluating(original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(callback: Any, *arguments: Any) -> Any:
+            caller = id(_caller())  # which is running, so the number is its own
+            if callback is not None:
+                if enter():
+                    entered_by[:] = [caller]
+                return original(callback, *arguments)
+            previous = original(callback, *arguments)
+            if entered_by and entered_by[0] == caller:
+                entered_by.clear()
+                leave()
+            return previous
+
+        return call
+
+    def asking(original: Callable[[], bool]) -> Callable[[], bool]:
+        def call() -> bool:
+            entered = enter()
+            try:
+                return original()
+            finally:
+                if entered:
+                    leave()
 
         return call
 
     places = (
-        (_ask_compiler(lambda parts: parts.eval_frame()), "_maybe_set_eval_frame"),
-        (torch.nn.modules.module, "_has_any_global_hook"),
+        (_ask_compiler(lambda parts: parts.eval_frame()), "_maybe_set_eval_frame", evaluating),
+        (torch.nn.modules.module, "_has_any_global_hook", asking),
     )
-    if not all(hasattr(module, name) for module, name in places):
+    if not all(hasattr(module, name) for module, name, _ in places):
         return None
-    return [Patch((module,), name, watched) for module, name in places]
+    return [Patch((module,), name, wrapped) for module, name, wrapped in places]
+
+
+def _caller() -> FrameType | None:
+    """The frame that called a patch of this module, which may call another one."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return frame
 
 
 def on_compilation_end(function: Callable[..., None]) -> Callable[[], None] | None:

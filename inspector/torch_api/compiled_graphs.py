@@ -134,7 +134,7 @@ def _module(meta: dict[str, Any]) -> str | None:
     path: str = [entry[0] for entry in stack.values()][-1]
     path = re.sub(r"\._modules\['([^']+)'\]|\[(\d+)\]", lambda match: f".{match[1] or match[2]}", path)
     path = re.sub(r"^L\['self'\]\.?", "", path)
-    return re.sub(r"^L\['([^']+)'\]", r"\1", path)
+    return re.sub(r"^[LG]\['([^']+)'\]", r"\1", path)
 
 
 def _frames(trace: str) -> tuple[StackFrame, ...]:

@@ -87,6 +87,11 @@ def reshaped_from(tensor: torch.Tensor) -> torch.Tensor | None:
     return base if base.is_contiguous() and tensor.is_contiguous() else None
 
 
+def other_shape(base: torch.Tensor, view: torch.Tensor) -> tuple[int, ...] | None:
+    """The shape of a tensor if that of its view is another one."""
+    return None if base.shape == view.shape else tuple(base.shape)
+
+
 def is_changed_view(tensor: torch.Tensor) -> bool:
     """Whether a tensor is a view of memory that has been written in place since, so that reading its `grad_fn`
     could create a new Node (torch: `VariableHooks::grad_fn`). True if torch cannot tell."""

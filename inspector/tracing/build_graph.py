@@ -86,10 +86,10 @@ class _Builder:
 
     def _nodes(self, edges: list[_Edge]) -> Iterator[tuple[str, FunctionRow | TensorRow]]:
         """(id, attributes) of functions and their tensors. edges: receives the edges between the two."""
-        names, is_seen = self._record.structure.names, self._lookup.is_seen
+        names, is_seen, met = self._record.structure.names, self._lookup.is_seen, self._record.tensors
         for position, count in enumerate(self._record.output_counts()):
             identifier, name = f"n{position}", names[position]
-            if self._is_plain and count == 1 and self._lookup.is_unknown((position, 0)):
+            if self._is_plain and count == 1 and (position, 0) not in met:
                 yield identifier, self._plain_function(position, name)
                 continue
             outputs = [(pair, self._lookup.states(pair)) for pair in _pairs(position, count)]
@@ -160,6 +160,8 @@ class _Builder:
         }
         if made_in is None:
             del row["made_in"]  # set above only for the order of the keys
+        elif (made_by := lookup.made_by(node)) is not None:
+            row["made_by"] = made_by
         passes = None if is_leaf else lookup.passes(node)
         if passes is not None:
             row["passes"] = passes

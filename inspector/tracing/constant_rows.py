@@ -38,6 +38,9 @@ class ConstantRows:
         elif seen is None and saved is not None:
             facts = saved.facts.row()
             row["shape"], row["dtype"] = facts["shape"], facts["dtype"]
+        use = None if saved is None else saved.forward.use
+        if use is not None and use.shape is not None and name is not None and name.text == use.name:
+            row["viewed"] = list(use.shape)
         if found.saved is not None:
             row["tensor"] = self._ids.tensor(found.saved)
         return row

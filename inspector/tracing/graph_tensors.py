@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 
 from inspector.tensor_stats import Batch
-from inspector.torch_api.tensors import reshaped_from
+from inspector.torch_api.tensors import other_shape, reshaped_from
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
 from inspector.tracing.tensor_facts import TensorSnapshot, snapshot_before
 from inspector.tracing.traced_graph import Pair
@@ -66,7 +66,7 @@ class GraphTensors:
             known = self._constant_numbers[id(tensor)] = len(self.constants), tensor
             seen = snapshot_before(tensor, self._names.name(tensor), self._batch)
             if (base := reshaped_from(tensor)) is not None and (name := self._names.name(base)) is not None:
-                seen.forward.use = Use(name)
+                seen.forward.use = Use(name, shape=other_shape(base, tensor))
             self.constants.append(seen)
         return known[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,14 @@ def outputs_of(node: AutogradNode) -> list[OutputFacts] | None:
     """One entry per output of the forward, by output number; None if torch cannot tell."""
     metadata = output_metadata(node)
     return None if metadata is None else [_output(item) for item in metadata]
+
+
+def element_count(node: AutogradNode) -> int:
+    """The number of elements of the outputs of a Node, as far as torch can tell."""
+    try:
+        return sum(math.prod(map(int, output.shape)) for output in output_metadata(node) or ())
+    except (AttributeError, RuntimeError, TypeError, ValueError):  # see `_output`
+        return 0
 
 
 def _output(metadata: Any) -> OutputFacts:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, Protocol
 
-from inspector.graph.row_types import Given, InputFields, Naming, State
+from inspector.graph.row_types import Given, InputFields, MadeBy, Naming, State
 from inspector.graph.values import Value, is_unknown, unknown
 from inspector.tensor_stats import Pending
 from inspector.tracing.gradient_flow import GradientFlow
@@ -64,6 +64,8 @@ class RecordedForward(Protocol):
 
     def made_in(self, sequence_nr: int) -> int | None: ...
 
+    def made_by(self, sequence_nr: int) -> MadeBy | None: ...
+
     def output(self, sequence_nr: int, output_nr: int) -> RecordedOutput | None: ...
 
     def inner_value(self, sequence_nr: int, output_nr: int) -> Pending | None: ...
@@ -80,7 +82,7 @@ class NodeLookup:
                 number for number, name in zip(numbers, kinds, strict=True) if name != ACCUMULATE_GRAD
             )
         self._outputs: dict[Pair, RecordedOutput | None] = {}
-        self.names = names_of(record, self.output)
+        self.names = names_of(record, None if forward is None else self.output)
         self.values = GraphValues(record, self.names)
         self.gradients = GradientLookup(record, flow, self.values)
 
@@ -117,6 +119,10 @@ class NodeLookup:
     def made_in(self, node: NodeFacts) -> int | None:
         """The backward call that created a Node; None for a Node of the forward, and if that is unknown."""
         return self._forward.made_in(node.sequence_nr) if self._forward else None
+
+    def made_by(self, node: NodeFacts) -> MadeBy | None:
+        """The function that created a Node in its backward, if that was seen."""
+        return self._forward.made_by(node.sequence_nr) if self._forward else None
 
     def output(self, pair: Pair) -> RecordedOutput | None:
         """The record of the operation that created a tensor; None if there is none."""

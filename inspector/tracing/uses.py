@@ -14,12 +14,13 @@ class Use:
     """The first use of a tensor under a name of the script.
 
     scope: the id of the code that uses it. number: of the Node that was created next. Both are 0 for a view of a
-    tensor with this name.
+    tensor with this name. shape: of the tensor with this name, if it is a view of that in another shape.
     """
 
     name: str
     scope: int = 0
     number: int = 0
+    shape: tuple[int, ...] | None = None
 
 
 class TensorType(NamedTuple):

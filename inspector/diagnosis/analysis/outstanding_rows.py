@@ -45,12 +45,12 @@ def _clause(rows: GradientRows, meaning: RowMeaning) -> str:
     noun = ("sample" if meaning.are_samples else "row") + "s" * (len(indices) > 1)
     more = len(found[_NAMED:]) + rows.get("more", 0)
     listed = ", ".join(map(str, indices)) + (f" and {more:,} more" if more else "")
-    there = "counted from 0" if meaning.tensor is None else f"{meaning.tensor}[{indices[0]}], counted from 0"
+    place = "" if meaning.tensor is None else f"{meaning.tensor}[{meaning.index(indices[0])}], "
     if found:
         what = "are the first that are not finite" if len(indices) > 1 else "is the only one that is not finite"
     else:
         what = f"carries {_percent(rows['share'])} of the gradient's square"
-    return f"{noun} {listed} of {rows['count']:,} ({there}) {what}"
+    return f"{noun} {listed} of {rows['count']:,} ({place}counted from 0) {what}"
 
 
 def _percent(share: float) -> str:

@@ -1,6 +1,7 @@
 """Ranks that train replicas of one model disagree about a gradient or a parameter.
 
-A parameter got a gradient on some ranks only; a gradient or the loss is NaN or infinite on some ranks only; or a
+A parameter got a gradient on some ranks only; a gradient or the loss is NaN or infinite on some ranks only; the
+loss of one rank is in every call many times that of all others, although it differs little between batches; or a
 parameter that was the same on all ranks is not the same any more. Compared are parameters that
 DistributedDataParallel holds, and those that were the same on all ranks at first: not the parts of one that the
 ranks share.
@@ -29,10 +30,17 @@ from inspector.merging.row_types import RankFinding
 from inspector.merging.rules.rule import CallPlace, RankRule, place_of, rank_list, some
 from inspector.typography.number_format import format_number
 
+_CALLS = 3
+"""Minimum number of calls in which losses are compared."""
+_TIMES, _TIMES_BATCHES = 10.0, 4.0
+"""How many times the losses of all other ranks the loss of one must be, and how many times the factor by which the
+loss of a rank differs between its batches."""
+
 
 def check(merged: MergedRun) -> Iterator[RankFinding]:
     """Yield what ranks disagree about."""
     yield from _not_finite(merged)
+    yield from _other_loss(merged)
     yield from _partial(merged)
     yield from _drifted(merged)
 
@@ -67,6 +75,35 @@ def _is_spread(call: CallSpread, names: list[str]) -> bool:
     """Whether the grads of these parameters are not finite on every rank."""
     spreads = [call.leaves[name].reduced for name in names]
     return any(spread.not_finite and not spread.finite for spread in spreads)
+
+
+def _other_loss(merged: MergedRun) -> Iterator[RankFinding]:
+    """A rank whose loss is far from that of all others, in each of several calls."""
+    calls = merged.ordered
+    losses = [merged.losses[call.index] for call in calls]
+    ranks = sorted(set.intersection(*map(set, losses))) if losses else []
+    alike = all(len(call.graphs) == 1 and not call.scaled for call in calls) and any(
+        map(merged.is_replicated, merged.names)
+    )
+    if len(calls) < _CALLS or len(ranks) < 2 or not alike:
+        return
+    if any(row[rank] <= 0 for row in losses for rank in ranks):
+        return
+    batches = max(max(row[rank] for row in losses) / min(row[rank] for row in losses) for rank in ranks)
+    for rank in ranks:
+        others = [[row[other] for other in ranks if other != rank] for row in losses]
+        times = min(row[rank] / max(found) for row, found in zip(losses, others, strict=True))
+        if times >= max(_TIMES, _TIMES_BATCHES * batches):
+            said = f"{times:.3g} times that of {'the other rank' if len(ranks) == 2 else 'every other rank'}"
+            yield RULE.found(
+                f"the loss of {rank_list([rank])} is at least {said} in each of {len(calls)} backward calls;"
+                f" between the batches of one rank it differs by a factor of at most {batches:.3g}",
+                f"look at the data of {rank_list([rank])}, and at how its loss is reduced and scaled",
+                at=CallPlace(calls[0].location, calls[0].index),
+                parameters=[],
+                ranks=[rank],
+                severity="warning",
+            )
 
 
 def _partial(merged: MergedRun) -> Iterator[RankFinding]:

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
-from inspector.recording.forward.compile_watch import CompileWatch
+from inspector.recording.forward.compile_watch import ClosedByCompilation, CompileWatch
 from inspector.recording.forward.tracer_watch import TracerWatch
 from inspector.tensor_stats import is_ordinary
 from inspector.torch_api.compilation import skip_in_dynamo, was_compiled
@@ -56,7 +56,7 @@ class OutputNorms:
             return
         self._waiting.clear()
         self._seconds, self._thread = 0.0, threading.get_ident()
-        compiles = CompileWatch(self.close, _nothing)
+        compiles = CompileWatch(ClosedByCompilation(self.close))
         traces = TracerWatch(self._without)
         self._removers = [register_module_forward_hook(self._after).remove, compiles.stop, traces.stop]
         compiles.start()
@@ -164,7 +164,3 @@ def _norm(tensor: torch.Tensor) -> torch.Tensor | None:
 
 def _wide(norm: torch.Tensor) -> torch.Tensor:
     return norm.double() if norm.is_cpu else norm.float()  # a device may have no float64
-
-
-def _nothing() -> None:
-    """After a compilation."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import dataclass
 
+from inspector.graph.row_types import MadeBy
 from inspector.recording.forward.engine_thread_nodes import EngineThreadNodes, call_of
-from inspector.recording.forward.sequence_ranges import RangesByThread, sequence_number
+from inspector.recording.forward.sequence_ranges import RangesByThread, SequenceRanges, sequence_number
 from inspector.tracing.walk import AutogradNode, Walk
 from inspector.user_code.source_expressions import Place
 
@@ -20,9 +21,13 @@ class BackwardPlace:
 
 
 class BackwardMarks:
-    """The ranges of sequence numbers in which backward calls ran."""
+    """The ranges of sequence numbers in which backward calls ran.
+
+    makers: those in which a Node ran under create_graph, in the recorder's thread.
+    """
 
     def __init__(self) -> None:
+        self.makers: SequenceRanges[MadeBy] = SequenceRanges()
         self._ranges: RangesByThread[BackwardPlace] = RangesByThread()
         self._begun: tuple[BackwardPlace, int] | None = None
         self._by_engine: dict[int, BackwardPlace] = {}
@@ -37,6 +42,12 @@ class BackwardMarks:
     def end(self) -> None:
         """The call of the calling thread has ended."""
         self._ranges.here.mark(sequence_number(), None)
+        if self.makers.current is not None:
+            self.makers.mark(sequence_number(), None)
+
+    def runs(self, maker: MadeBy) -> None:
+        """A Node begins to run in the recorder's thread, under create_graph."""
+        self.makers.mark(sequence_number(), maker)
 
     def note_created_graph(self, nodes: EngineThreadNodes, result: Walk, known: Set[AutogradNode]) -> None:
         """The last call that began in the recorder's thread has ended and created a graph.

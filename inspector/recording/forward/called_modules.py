@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from inspector.recording.forward.modules_without_graph import ModulesWithoutGraph
-from inspector.recording.forward.sequence_ranges import RangesByThread
+from inspector.recording.forward.sequence_ranges import RangesByThread, SequenceRanges
 from inspector.recording.forward.user_frames import UserFrames
 from inspector.user_code.module_names import RootName
 from inspector.user_code.source_expressions import SourceExpressions
@@ -45,8 +45,9 @@ class CalledModules:
 
     ranges: the module call that created each Node. roots: the outermost modules that were called, in the order of
     their first calls. root_names: the names of the first of them in the script, see `name_roots`.
-    compiled_from: the sequence number from which modules are unknown because of torch.compile
-    (0 if another thread compiled); None if nothing was compiled.
+    compiled: the Nodes that compiled functions created in the recorder's thread; nothing else is known of what
+    they did. compiled_from: the sequence number from which all modules are unknown because of torch.compile (0 if
+    another thread compiled); None where it is known when compiled functions run.
     """
 
     def __init__(self, users: UserFrames, sources: SourceExpressions) -> None:
@@ -54,6 +55,7 @@ class CalledModules:
         self.roots: list[OutermostModule] = []
         self.root_names: Sequence[RootName | None] = ()
         self.without_graph = ModulesWithoutGraph(users, sources)
+        self.compiled: SequenceRanges[bool] = SequenceRanges()
         self.compiled_from: int | None = None
         self.numbers = itertools.count()
 

@@ -62,23 +62,32 @@ class ModeHooks:
         self._tracing.on_return = None
         self.stop()
 
+    def pause(self) -> bool:
+        """Remove the hooks that the calling thread meets. Returns False if there are none."""
+        if not self._modules.are_installed:
+            return False
+        self._modules.pause()
+        if self._record.is_recorders_thread():
+            self._operations.stop()
+        return True
+
+    def resume(self) -> None:
+        """Install the hooks again after `pause`."""
+        if self._tracing.running and self._record.modules.compiled_from is None:
+            self._modules.start()
+            if self._record.is_recorders_thread() and self.mode == "full":
+                self._start_operations()
+
     @contextlib.contextmanager
     def removed(self) -> Iterator[None]:
         """While it is open, the calling thread meets no hook. Does nothing within another one."""
-        if not self._modules.are_installed:
+        if not self.pause():
             yield
             return
-        here = self._record.is_recorders_thread()
-        self._modules.stop()
-        if here:
-            self._operations.stop()
         try:
             yield
         finally:
-            if self._tracing.running and self._record.modules.compiled_from is None:
-                self._modules.start()
-                if here and self.mode == "full":
-                    self._start_operations()
+            self.resume()
 
     def switch_to_light(self, reason: str) -> None:
         """Continue in light mode. What was recorded stays.
@@ -98,7 +107,7 @@ class ModeHooks:
             return
         self._set_mode("full")
         self._limits.restart(len(self._record.outputs))
-        if self._tracing.running:
+        if self._tracing.running and self._modules.are_installed:
             self._tracing.pending_callback = None
             self._start_operations()
 

@@ -84,11 +84,15 @@ class ModuleHooks:
         """Whether torch calls the hooks."""
         return bool(self._handles)
 
-    def stop(self) -> None:
-        """Remove the hooks; modules that are running count as left."""
+    def pause(self) -> None:
+        """Remove the hooks until the next `start`; modules that are running still do then."""
         for handle in self._handles:
             handle.remove()
         self._handles = []
+
+    def stop(self) -> None:
+        """Remove the hooks; modules that are running count as left."""
+        self.pause()
         self._thread.ranges.mark(sequence_number(), None)
         self._thread.stack.clear()
 

@@ -9,7 +9,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence, Set
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from inspector.recording.forward import compile_watch
 from inspector.recording.forward.forward_record import ForwardRecord
@@ -24,20 +24,33 @@ from inspector.tracing.walk import AutogradNode, Walk
 _FAILED = "the forward recorder stopped, internal error: "
 
 
+class SeenByDynamo(Protocol):
+    """Hooks beside those of a ForwardRecorder."""
+
+    def pause(self) -> None:
+        """Remove them: a compiled function begins."""
+
+    def resume(self) -> None:
+        """Install them again: it has ended."""
+
+    def uninstall(self) -> None:
+        """Remove them for good."""
+
+
 class ForwardRecorder:
     """Fills a ForwardRecord from `start` to `stop`, for the calling thread and threads that start later.
 
     mode: "light" for modules and lines; "full" also for every operation's value, name, expression, cuts and
     in-place writes, in the thread that calls `start`. `hooks` switches between the two.
-    on_compile: called when everything that Dynamo would see must be removed.
+    beside: what else Dynamo would see.
 
     No method raises, whatever the script does. An internal error stops the recorder and is noted as a remark.
     Sequence numbers are those of the calling thread.
     """
 
-    def __init__(self, mode: Mode, record: ForwardRecord, on_compile: Callable[[], None] | None = None) -> None:
+    def __init__(self, mode: Mode, record: ForwardRecord, beside: SeenByDynamo | None = None) -> None:
         self.record = record
-        self._on_compile = on_compile
+        self._beside = beside
         self._lines = LineTracer(record.users, record.places, self._fail)
         self._compile_watch: compile_watch.CompileWatch | None = None
         self.hooks = ModeHooks(mode, record, self._lines, self._check_compiled)
@@ -48,12 +61,12 @@ class ForwardRecorder:
         if self._compile_watch is not None:
             return
         _RUNNING.add(self)
-        self._compile_watch = compile_watch.CompileWatch(self._on_compilation_start, self._on_compilation_end)
+        self._compile_watch = compile_watch.CompileWatch(self)
         self.record.thread = threading.get_ident()
         self._lines.state.on_first_call = self._on_first_call
         self._lines.start()
         self._compile_watch.start()
-        self._tracer_watch = TracerWatch(self._without_hooks)
+        self._tracer_watch = TracerWatch(self.without_hooks)
         self._tracer_watch.start()
         if self.record.modules.compiled_from is None:
             self.hooks.start()
@@ -75,6 +88,11 @@ class ForwardRecorder:
             self.record.add_remark(f"some source lines are unknown: {places.lines_unknown}")
         if self.hooks.mode == "full" and places.lines.others:
             self.record.add_remark("values and names of tensors created in other threads are unknown")
+
+    @property
+    def has_met_compiled(self) -> bool:
+        """Whether a compiled function has run."""
+        return len(self.record.modules.compiled) > 0
 
     def resume_lines(self) -> None:
         """Resume line tracing in the calling thread if it was suspended over pure Python.
@@ -116,6 +134,19 @@ class ForwardRecorder:
             results.name_root(roots, user)
         record.places.backwards.begin(index, place, is_recorders_thread=is_recorders)
 
+    def runs_node(self, names: Sequence[str]) -> Callable[[int], None] | None:
+        """A function to call before a Node of a call under create_graph runs, with its position; None in another
+        thread than the recorder's. names: of the Nodes."""
+        if not self.record.is_recorders_thread():
+            return None
+        marks = self.record.places.backwards
+
+        def runs(position: int) -> None:
+            if self.record.is_recorders_thread():
+                marks.runs({"function": f"n{position}", "name": names[position]})
+
+        return runs
+
     def backward_ends(self) -> None:
         """The engine has run: new Nodes belong to the forward again."""
         self._lines.flush()
@@ -140,8 +171,35 @@ class ForwardRecorder:
         if self._compile_watch is not None:
             self._compile_watch.check_prepared()
 
-    def _on_compilation_start(self) -> None:
-        """Before a compilation: remove everything that Dynamo would see; line tracing stays."""
+    def enter_compiled(self) -> bool:
+        """A compiled function begins: remove everything that Dynamo would see; line tracing stays."""
+        modules = self.record.modules
+        if modules.compiled_from is not None:
+            return False
+        if not self.record.is_recorders_thread() or modules.ranges.others:
+            self.compiles_unseen()  # global hooks may not be removed while another thread calls modules
+            return False
+        if not self.hooks.pause():
+            return False
+        self._lines.state.hide_from_dynamo = True
+        if not len(modules.compiled):
+            self.record.add_remark(f"modules and values in compiled functions are unknown: {compile_watch.REASON}")
+        modules.compiled.mark(sequence_number(), True)
+        if self._beside is not None:
+            self._beside.pause()
+        return True
+
+    def leave_compiled(self) -> None:
+        """A compiled function has ended."""
+        modules = self.record.modules
+        if modules.compiled.current and modules.compiled_from is None and self.record.is_recorders_thread():
+            modules.compiled.mark(sequence_number(), None)
+            self.hooks.resume()
+            if self._beside is not None and self._compile_watch is not None:
+                self._beside.resume()
+
+    def compiles_unseen(self) -> None:
+        """Something may be compiled at any time: remove everything that Dynamo would see; line tracing stays."""
         modules = self.record.modules
         if modules.compiled_from is not None:
             return
@@ -149,15 +207,15 @@ class ForwardRecorder:
         self._lines.state.hide_from_dynamo = True
         self.record.add_remark(f"modules, values and names are no longer recorded: {compile_watch.REASON}")
         self.hooks.stop_for_compilation()
-        if self._on_compile is not None:
-            self._on_compile()
+        if self._beside is not None:
+            self._beside.uninstall()
 
-    def _on_compilation_end(self) -> None:
+    def compilation_ended(self) -> None:
         """After a compilation, during which line tracing was suspended."""
         self._lines.resume(sys._getframe(1), COMPILATION_BUDGET)
 
     @contextlib.contextmanager
-    def _without_hooks(self) -> Iterator[None]:
+    def without_hooks(self) -> Iterator[None]:
         """While it is open, torch traces the script in the calling thread and meets no hook."""
         with self.lines_paused(), self.hooks.removed():
             yield

@@ -44,6 +44,11 @@ class SequenceRanges(Generic[Item]):
         index = bisect_right(self._starts, number) - 1
         return self._items[index] if index >= 0 else None
 
+    @property
+    def current(self) -> Item | None:
+        """The item of Nodes from now on."""
+        return self._items[-1] if self._items else None
+
     def closed_at(self, number: int) -> Item | None:
         """Like `at`, for another thread, whose last range is still open."""
         if not self._starts or number >= self._starts[-1]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 
 import torch
 from torch import nn
 
-from inspector.graph.row_types import Source
+from inspector.graph.row_types import MadeBy, Source
 from inspector.graph.values import Unknown, unknown
 from inspector.recording.forward import compile_watch
 from inspector.recording.forward.called_modules import ModuleCall
@@ -18,7 +19,7 @@ from inspector.recording.forward.graph_modules import GraphModules
 from inspector.recording.forward.outputs import OutputRow
 from inspector.tensor_stats import Pending
 from inspector.torch_api.nodes import sequence_number_of
-from inspector.torch_api.tensors import reshaped_from
+from inspector.torch_api.tensors import other_shape, reshaped_from
 from inspector.tracing.uses import Use
 from inspector.tracing.walk import AutogradNode, Walk
 
@@ -95,6 +96,8 @@ class ThreadNodes:
         modules = self._record.modules
         if modules.compiled_from is not None and (not self._is_recorders or sequence_nr >= modules.compiled_from):
             return unknown(compile_watch.REASON)
+        if self._is_recorders and modules.compiled.at(sequence_nr):
+            return unknown(compile_watch.REASON)
         if modules.ranges.elsewhere(sequence_nr):
             return unknown(TWO_THREADS)
         return None if call_of(sequence_nr) is not None else modules.ranges.at(sequence_nr)
@@ -110,6 +113,12 @@ class ThreadNodes:
         places = self._record.places
         backward = places.backwards.at(sequence_nr)
         return None if backward is None or places.lines.elsewhere(sequence_nr) else backward.index
+
+    def made_by(self, sequence_nr: int) -> MadeBy | None:
+        """The function that created a Node in its backward, if that was seen."""
+        if self.made_in(sequence_nr) is None or not self._is_recorders or call_of(sequence_nr) is not None:
+            return None
+        return self._record.places.backwards.makers.at(sequence_nr)
 
     def output(self, sequence_nr: int, output_nr: int) -> OutputRow | None:
         """The record of one output of a Node; None if it was not seen."""
@@ -133,7 +142,10 @@ class ThreadNodes:
         if not self._is_recorders:
             return None
         uses, base = self._record.outputs.constants, reshaped_from(tensor)
-        return uses.use(tensor) or (None if base is None else uses.use(base))
+        use = uses.use(tensor)
+        if use is not None or base is None or (use := uses.use(base)) is None:
+            return use
+        return replace(use, shape=other_shape(base, tensor))
 
     def renumber_engine_nodes(self, walk: Walk) -> None:
         """Give unique numbers to the Nodes of a graph, before any other query."""

@@ -101,6 +101,11 @@ class LeafRegistry:
         leaves = self._leaves
         return [leaves[number].reference() for number in numbers]
 
+    def versions(self) -> list[int]:
+        """torch's version counters of the leaves that are alive."""
+        found = (leaf.reference() for leaf in self._leaves)
+        return [_version(tensor) for tensor in found if tensor is not None]
+
     def update_names(self, names: Names) -> None:
         """Set the names of the leaves found in `names`; later calls override earlier ones."""
         known, leaves = self._numbers, self._leaves

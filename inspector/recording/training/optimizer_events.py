@@ -48,6 +48,7 @@ class OptimizerEvents:
         self._log = log = EventLog(files, history, ended)
         self._watch = FunctionWatch(fail)
         self._steps = OptimizerSteps(log, self._watch)
+        self._paused: list[int] | None = None
         self._zeroed, self._clipped, self._scaled = ZeroedGrads(log), ClippedGrads(log), ScaledGrads(log)
 
     def install(self) -> None:
@@ -74,6 +75,19 @@ class OptimizerEvents:
     def uninstall(self) -> None:
         """Remove the hooks, and the wrappers that no other code has wrapped since."""
         self._watch.uninstall()
+        self._paused = None
+
+    def pause(self) -> None:
+        """Remove the hooks until `resume`."""
+        if self._watch.is_on:
+            self._watch.uninstall()
+            self._paused = self._log.leaves.versions()
+
+    def resume(self) -> None:
+        """Install the hooks again, unless leaves were changed meanwhile: then an optimizer has stepped unseen."""
+        if self._paused is not None and self._log.leaves.versions() == self._paused:
+            self.install()
+        self._paused = None
 
     @property
     def optimizers(self) -> Optimizers:
