@@ -22,7 +22,6 @@ from inspector.graph.rows import Rows, rows_of
 from inspector.graph.values import Value, unknown
 from inspector.tensor_stats import Pending
 from inspector.torch_api.formulas import formula
-from inspector.tracing.compiled_parts import with_script_paths
 from inspector.tracing.constant_rows import ConstantRows
 from inspector.tracing.gradient_flow import GradientFlow
 from inspector.tracing.ids import Ids
@@ -170,10 +169,7 @@ class _Builder:
         inputs = None if output is None else output.inputs
         if not is_leaf:
             self._add_constants(row, position, node, None if inputs is None else inputs.call)
-        if (compiled := self._record.compiled.get(position)) is not None:
-            row["compiled"] = with_script_paths(compiled, self._leaf_names(position))
-        if (nested := self._record.nested.get(position)) is not None:
-            row["nested"] = nested
+        self._add_inside(row, position)
         if inputs is not None and inputs.given:
             row["given"] = inputs.given
         of_inputs: InputFields = {} if inputs is None else inputs.fields
@@ -187,6 +183,13 @@ class _Builder:
                 name = self._lookup.naming((target, input_nr))["name"]
                 if name is not None:
                     yield slot, name
+
+    def _add_inside(self, row: LookedUpFields, position: int) -> None:
+        """Add what is in a compiled function, and what a function ran in its backward."""
+        if (compiled := self._record.compiled.get(position)) is not None:
+            row["compiled"] = compiled
+        if (nested := self._record.nested.get(position)) is not None:
+            row["nested"] = nested
 
     def _add_constants(self, row: LookedUpFields, position: int, node: NodeFacts, call: SeenCall | None) -> None:
         """Add the operands that need no gradient, and the order of all operands."""
