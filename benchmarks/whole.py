@@ -25,13 +25,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ROOT / "benchmarks" / "scripts"
 
 
 _PR_SET_CHILD_SUBREAPER = 36
+
+Mode = Literal["full", "light"]
 
 Pair = tuple[Callable[[], Any], Callable[[], Any]]
 """What the peer does, and what we do."""
@@ -122,6 +124,33 @@ def _beside_walk(case: str) -> Callable[[], Pair]:
     return make
 
 
+def _recorded(mode: Mode) -> Callable[[], Pair]:
+    """Steps of a training that are recorded, in light mode after one that finds names and lines, beside ten that
+    are not."""
+
+    def make() -> Pair:
+        import torch
+
+        import inspector
+        from benchmarks.overhead import SIZES, Step
+
+        torch.set_num_threads(1)
+        step = Step(*next(iter(SIZES.values())))
+
+        def steps() -> None:
+            for _ in range(10):
+                step()
+
+        def recorded() -> None:
+            with inspector.record(watch=1 if mode == "full" else 3, mode=mode):
+                for _ in range(1 if mode == "full" else 3):
+                    step()
+
+        return steps, recorded
+
+    return make
+
+
 def _report() -> Pair:
     """The report of 15,000 Nodes as a command, beside reading its JSON in Python."""
     import inspector
@@ -147,6 +176,8 @@ ROWS: dict[str, Row] = {
     "GPT-2, 48 layers: draw(loss).svg()": Row("10 bare walks", _beside_walk("GPT-2, 48 layers")),
     "LSTM, 1,000 steps: draw(loss).svg()": Row("10 bare walks", _beside_walk("LSTM, 1,000 steps")),
     "report of 15,000 Nodes drawn again": Row("json.load", _report, 1),
+    "GPT of 400 Nodes: one step recorded in full": Row("10 steps", _recorded("full"), 9),
+    "GPT of 400 Nodes: three steps recorded light": Row("10 steps", _recorded("light"), 9),
     "chain, 1,000,000: draw(loss).svg()": Row("10 bare walks", _beside_walk("chain, 1,000,000"), 1, slow=True),
     "inspect attention.py, 58 M elements": Row(
         "python attention.py", lambda: _command(SCRIPTS / "attention.py"), 1, slow=True

@@ -462,6 +462,29 @@ def _is_leaf(graph: Graph, operand: Operand) -> bool:
     return operand.output is not None and graph.function(operand.output[0])["is_leaf"]
 
 
+def test_a_product_with_a_vector_is_one_gate_also_where_torch_reshapes_it() -> None:
+    def quadratic_form() -> torch.Tensor:
+        A, x = torch.tensor([[2.0, 1.0], [1.0, 3.0]]), leaf(0.5, -1.0)
+        half = 0.5 * x
+        return half @ A @ x
+
+    graph = graph_of(quadratic_form)
+    assert "UnsqueezeBackward0" in {node["name"] for _, node in graph.functions()}
+    gates = composed(graph, {key: gate_of(graph, key, operands_of(graph, key)) for key in _functions(graph)})
+    assert sorted(gate.sign for gate in gates.values()) == ["·", "·", "×0.5"]
+    members = [one for key, gate in gates.items() for one in gate.members or (key,)]
+    assert sorted(members) == sorted(_functions(graph)), "each Node is in one gate"
+    (of_half,) = [one for gate in gates.values() if len(gate.members) == 3 for one in gate.operands if one.output]
+    assert of_half.gradient == [0.0, -2.5], "A x"
+
+
+def test_what_a_layer_norm_computed_itself_is_no_operand() -> None:
+    graph = graph_of(lambda: torch.nn.functional.layer_norm(leaf(1.0, 2.0, 4.0), (3,)).sum())
+    (key,) = [key for key, node in graph.functions() if node["name"] == "NativeLayerNormBackward0"]
+    graph.function(key).pop("constants", None)
+    assert [operand.constant for operand in operands_of(graph, key)] == [None]
+
+
 def test_what_a_loop_starts_with_stands_before_its_first_pass() -> None:
     """Also if torch has turned `0 * x` into the product of x and 0."""
 

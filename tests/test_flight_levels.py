@@ -238,6 +238,37 @@ def test_an_output_has_the_norm_of_all_its_tensors_and_calls() -> None:
     assert found["head"][WATCHED:] == pytest.approx(heads[WATCHED:], rel=1e-5)
 
 
+@pytest.mark.parametrize("is_same", [False, True])
+def test_two_models_that_take_turns(is_same: bool) -> None:
+    torch.manual_seed(0)
+    kinds: list[nn.Module] = [nn.Tanh(), nn.Tanh() if is_same else nn.Sigmoid()]
+    left, right = (nn.Sequential(nn.Linear(4, 3), kind, nn.Linear(3, 1)) for kind in kinds)
+    optimizers = [torch.optim.SGD(model.parameters(), 0.1) for model in (left, right)]
+    truth: dict[str, list[float]] = {}
+
+    def note(name: str) -> Callable[..., None]:
+        return lambda module, args, out: truth.setdefault(name, []).append(out.norm().item())
+
+    for name, model in (("left", left), ("right", right)):
+        for number, layer in enumerate(model):
+            layer.register_forward_hook(note(f"{name}.{number}"))
+
+    def train() -> None:
+        left(torch.randn(5, 4)).pow(2).mean().backward()
+        optimizers[0].step()
+        right(torch.randn(5, 4)).pow(2).mean().backward()
+        optimizers[1].step()
+
+    timeline = recorded(train, 8, "modules")
+    found = {column["name"]: column["middle"] for column in timeline["columns"] if column["kind"] == "output"}
+    if is_same:  # which of them has made a graph cannot be told
+        assert not found and {row.get("reason") for row in timeline["levels"][1:]} <= {None, "graph"}
+        return
+    assert set(found) == set(truth) and len(truth) == 6
+    for name, middle in found.items():
+        assert middle[2:] == pytest.approx(truth[name][2:], rel=1e-5)
+
+
 def compiled(steps: int) -> None:
     training = Training()
     training.model.forward = torch.compile(training.model.forward, backend="eager")  # type: ignore[method-assign]

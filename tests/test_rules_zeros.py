@@ -51,6 +51,38 @@ def step(model: nn.Module, loss: torch.Tensor) -> None:
 # zero-gradient
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("weight * loss", "weight"), ("loss * weight", "weight"), ("loss * (weight // 2)", "weight // 2")],
+)
+def test_a_weight_of_zero_has_its_name(text: str, name: str) -> None:
+    model, weight = net(nn.Tanh()), 0
+    with inspector.record() as recording:
+        loss = model(torch.randn(5, 8)).square().mean()
+        total = {
+            "weight * loss": lambda: weight * loss,
+            "loss * weight": lambda: loss * weight,
+            "loss * (weight // 2)": lambda: loss * (weight // 2),
+        }[text]()
+        step(model, total)
+    assert f"multiplied it by {name}, which is all zeros" in only(recording, "zero-gradient").message
+
+
+def test_a_difference_that_is_zero_is_not_said_to_pass_zeros() -> None:
+    """It passes a gradient to its inputs: the weight of the layer that it is given to gets none."""
+    first, second, x = nn.Linear(3, 4), nn.Linear(4, 2), torch.randn(5, 3)
+    with inspector.record() as recording:
+        h = first(x)
+        loss = second(h - h.detach()).square().mean()
+        optimizer = torch.optim.SGD([*first.parameters(), *second.parameters()], lr=0.1)
+        loss.backward()
+        optimizer.step()
+    assert first.weight.grad is not None and bool(first.weight.grad.any())
+    found = [finding for finding in loud(recording) if finding.rule == "zero-gradient"]
+    assert [finding.parameters for finding in found] == [["second.weight"]]
+    assert "computed only zeros" in found[0].message
+
+
 def test_a_product_with_zeros() -> None:
     model, x = net(nn.Tanh()), torch.randn(5, 8)
     with inspector.record() as recording:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from inspector.tensor_stats import Batch
+from inspector.tensor_stats.histogram import histogram
 from inspector.tensor_stats.memory_extent import in_memory_order, memory_extent
 from inspector.tensor_stats.small_tensor_pool import SmallTensorPool, fits
 from inspector.tensor_stats.statistics import statistics
@@ -75,6 +76,18 @@ def test_it_can_be_used_in_and_out_of_inference_mode():
     outside = pool.add(torch.ones(100))
     with torch.inference_mode():
         assert inside.numbers == outside.numbers
+
+
+@pytest.mark.parametrize("special", [0.0, math.nan, math.inf])
+def test_histograms_are_those_of_each_alone_beside_numbers_that_are_in_no_bucket(special):
+    torch.manual_seed(0)
+    tensors = [torch.randn(40) * 10**k for k in range(4)]
+    tensors[1][3] = special
+    tensors[2][:] = special
+    pool = SmallTensorPool()
+    measured = [pool.add(tensor) for tensor in tensors]
+    for tensor, found in zip(tensors, measured, strict=True):
+        assert found.histogram == histogram(tensor)
 
 
 def test_what_fits():

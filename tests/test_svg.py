@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import math
 import os
+import random
 import re
 import subprocess
 import sys
@@ -16,7 +18,7 @@ import pytest
 import resvg_py
 from fontTools.ttLib import TTFont
 
-from inspector.export.arrowheads import with_head
+from inspector.export.arrowheads import with_head, with_heads
 from inspector.export.svg import write_svg
 from inspector.options.choices import TEXTS as MODES
 from inspector.scene import Badge, Band, Box, Panel, Rectangle, Scene, TextRun, Wire
@@ -369,6 +371,19 @@ def test_a_head_may_be_longer_than_the_last_segment() -> None:
     assert len(line) == 4
     assert line[-1] == pytest.approx((90, 0))
     assert head[1] == pytest.approx((88, 6))
+
+
+def test_heads_cut_together_are_those_cut_one_by_one() -> None:
+    chosen = random.Random(0)
+    wires = [[(chosen.uniform(0, 90), chosen.uniform(0, 90)) for _ in range(count)] for count in (4, 7, 10) * 20]
+    wires += [[(5.0, 5.0)] * 4, [(0.0, 0.0), (0.0, 0.0), (3.0, 0.0), (3.0, 0.0)]]
+    together = with_heads(wires)
+    assert together == [with_head(points) for points in wires]
+    for points, (line, head) in zip(wires, together, strict=True):
+        reach = max(math.dist(point, points[-1]) for point in points[::3])
+        scale = min(1.0, 0.6 * reach / 12)
+        assert math.dist(line[-1], points[-1]) == pytest.approx(10 * scale, abs=1e-3)
+        assert len(head) == (3 if reach else 0)
 
 
 @pytest.mark.parametrize("count", [0, 3, 5])

@@ -56,8 +56,8 @@ class LiveSignals:
 
 
 def _caught() -> set[int]:
-    """The signals that have a handler, also one of C code, of which Python does not know, such as `faulthandler`'s;
-    none where the system does not tell."""
+    """The signals with a handler, also one in C that Python does not know, such as `faulthandler`'s; none if the
+    system does not tell."""
     try:
         lines = _STATUS.read_text("ascii", "replace").splitlines()
         mask = next(int(line[len(_CAUGHT) :], 16) for line in lines if line.startswith(_CAUGHT))

@@ -16,6 +16,8 @@ from inspector.styles.operands import Operand, operands_of
 from inspector.styles.shown_name import shown_name
 
 Gates = dict[str, Gate]
+_RESHAPE = "reshape"
+_PRODUCT_SIGNS = {"·", "ᵀ·", "·ᵀ", "· +", "x Wᵀ + b"}
 _SAME = "="
 """The sign of a Node whose result is its operand under another name."""
 _PRODUCTS = {"·": ("ᵀ·", "·ᵀ"), "· +": ("", "", "x Wᵀ + b")}
@@ -26,7 +28,8 @@ _FACTOR = re.compile(r"(?:[\w.]+|\([^()]*\))ᵀ?(?=\s|$)")
 
 def composed(graph: Graph, gates: Gates) -> Gates:
     """The gates, with those that one writes as one."""
-    return _without_identities(graph, _without_reciprocals(graph, _without_transposes(gates)))
+    joined = _without_reshapes(graph, _without_transposes(gates))
+    return _without_identities(graph, _without_reciprocals(graph, joined))
 
 
 def has_identities(graph: Graph) -> bool:
@@ -78,6 +81,47 @@ def _without_reciprocals(graph: Graph, gates: Gates) -> Gates:
             found[reader] = Gate(sign, (operand,), (reader, identifier), found[reader].named)
             del found[identifier]
     return found
+
+
+def _without_reshapes(graph: Graph, gates: Gates) -> Gates:
+    """The gates, with each product for which torch reshapes a factor, and the result back, as one: `x @ A` of a
+    vector."""
+    found = dict(gates)
+    roots = {graph.tensor(root)["grad_fn"] for root in graph.roots if root in graph.rows}
+    for identifier, gate in gates.items():
+        read = _readers(found).get(identifier, [])
+        if not _is_product(gate) or len(read) != 1 or identifier in roots or _has_name(graph, identifier):
+            continue
+        back, before = read[0].user, _reshaped(graph, found, gate)
+        if not _is_reshape(found[back]) or not before:
+            continue
+        kept = (_moved(before[one.id].operands[0], one) if one.id in before else one for one in gate.operands)
+        sources = tuple(one.output[0] for one in gate.operands if one.output and one.id in before)
+        operands = tuple(replace(one, user=back) for one in kept)
+        found[back] = replace(gate, operands=operands, members=(back, identifier, *sources))
+        for other in (identifier, *sources):
+            del found[other]
+    return found
+
+
+def _reshaped(graph: Graph, gates: Gates, product: Gate) -> Gates:
+    """Operand → the gate that reshaped it for this product alone."""
+    readers, found = _readers(gates), {}
+    for operand in product.operands:
+        source = operand.output[0] if operand.output else ""
+        gate = gates.get(source)
+        if gate is not None and _is_reshape(gate) and len(readers[source]) == 1 and not _has_name(graph, source):
+            found[operand.id] = gate
+    return found
+
+
+def _is_product(gate: Gate) -> bool:
+    """Whether a gate is a product of matrices, perhaps with a constant in its sign, or a linear layer."""
+    return gate.sign in _PRODUCT_SIGNS or (bool(gate.named) and "·" in gate.sign)
+
+
+def _is_reshape(gate: Gate) -> bool:
+    return gate.sign == _RESHAPE and len(gate.operands) == 1
 
 
 def _without_identities(graph: Graph, gates: Gates) -> Gates:

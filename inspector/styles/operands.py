@@ -12,6 +12,8 @@ from inspector.graph.topology import Pair, topology_of
 from inspector.graph.values import Value
 
 Constant = dict[str, Any]
+_RESULT = "result"
+"""How the names of saved tensors begin that a function computed itself: the mean that a layer norm took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ def _constants(graph: Graph, node: FunctionRow) -> Iterator[Constant]:
     for saved in node["saved"]:
         tensor = saved["tensor"]
         if tensor is None or tensor not in graph.rows or tensor in makers or not empty:
+            continue
+        if saved["name"].startswith(_RESULT):
             continue
         row = graph.tensor(tensor)
         value = row["before"]["data"]

@@ -60,11 +60,16 @@ class GraphNames:
     numbers: dict[int, int] = field(default_factory=dict)
 
 
-def names_of(record: TracedGraph, output: Callable[[Pair], _Output | None]) -> GraphNames:
-    """The names of everything in a graph. output: the record of the operation that created a tensor."""
+def names_of(record: TracedGraph, output: Callable[[Pair], _Output | None] | None) -> GraphNames:
+    """The names of everything in a graph.
+
+    output: the record of the operation that created a tensor; None if the forward was not recorded.
+    """
     seen = {pair: tensor.name for pair, tensor in record.tensors.items() if tensor.name is not None}
     names = GraphNames({pair: Name(text) for pair, text in seen.items()})
-    outputs = {pair: found for pair in _pairs(record) if (found := output(pair)) is not None}
+    outputs: dict[Pair, _Output] = {}
+    if output is not None:
+        outputs = {pair: found for pair in _pairs(record) if (found := output(pair)) is not None}
     chosen = _chosen(seen, outputs)
     names.tensors |= {pair: Name(text) for (text, _), pairs in chosen.items() for pair in pairs}
     bindings = _Bindings(record, chosen)

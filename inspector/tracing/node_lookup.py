@@ -82,7 +82,7 @@ class NodeLookup:
                 number for number, name in zip(numbers, kinds, strict=True) if name != ACCUMULATE_GRAD
             )
         self._outputs: dict[Pair, RecordedOutput | None] = {}
-        self.names = names_of(record, self.output)
+        self.names = names_of(record, None if forward is None else self.output)
         self.values = GraphValues(record, self.names)
         self.gradients = GradientLookup(record, flow, self.values)
 

@@ -77,11 +77,12 @@ def _without_samples(evidence: Evidence, call: BackwardView, node: str) -> Itera
     if count < FEWEST_SAMPLES or _shape(edges[0].gradient)[:1] != [count]:
         return
     for taken in where_rows_are_lost(call.graph, edges[0].target, count)[:1]:
+        takes = "takes one index of" if op(call, taken) in ("select", "slice") else "takes together"
         message = (
-            f"the prediction is the same for all {count} samples of the batch: {operation(call, taken)} takes "
-            "dimension 0 together, and only copies of the result reach the loss"
+            f"the prediction is the same for all {count} samples of the batch: {operation(call, taken)} {takes} "
+            "dimension 0, and only copies of the result reach the loss"
         )
-        yield from _found(evidence, call, taken, (message, "take another dimension together, and keep the batch"))
+        yield from _found(evidence, call, taken, (message, "work along another dimension, and keep the batch"))
 
 
 def _differs(value: Value) -> bool:

@@ -26,6 +26,7 @@ from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.graph.node_kinds import NodeKind
+from inspector.graph.value_norms import is_zero, value_norm
 from inspector.report import Finding
 from inspector.typography import format_number
 
@@ -70,7 +71,7 @@ def _explained(call: BackwardView, zero: ZeroCause) -> tuple[str, str]:
             "check the hooks of that tensor: one returns zeros, or multiplies by a mask that is all zeros",
         )
     if zero.operand is not None:
-        factor = call.name(zero.operand)
+        factor = _factor(call, zero.node, zero.operand)
         return (
             f"{name} received a gradient of norm {size} and multiplied it by {factor}, which is all zeros",
             f"find out why {factor} is all zeros here: an inverted or empty mask, a weight of 0, both factors "
@@ -84,10 +85,27 @@ def _explained(call: BackwardView, zero: ZeroCause) -> tuple[str, str]:
             f"its bound{'s' if ' and ' in within else ''} {within}".rstrip(),
             "widen the bounds, or move the values between them, so that some elements can learn",
         )
+    if value_norm(zero.edge.gradient):  # its result is an operand of the product that made the zeros
+        return (
+            f"{name} computed only zeros in the forward, and what is multiplied by them gets a gradient of zero",
+            "find out why its result is all zeros here: all masked, all out of bounds, or all equal",
+        )
     return (
         f"{name} received a gradient of norm {size} and passed only zeros to {_behind(call, zero)}",
         "check its inputs in the forward: all masked, all out of bounds, or all equal",
     )
+
+
+def _factor(call: BackwardView, node: str, operand: str) -> str:
+    """The script's name or expression for an operand of a Node, else its id."""
+    if call.tensors[operand]["name"] is not None:
+        return call.name(operand)
+    constants = call.functions[node].get("constants", ())
+    rows = [row for row in constants if row.get("tensor") == operand] or [
+        row for row in constants if "tensor" not in row and is_zero(row["value"])
+    ]
+    texts = [str(row["name"] or row.get("expression") or "") for row in rows]
+    return texts[0] if len(texts) == 1 and texts[0] else call.name(operand)
 
 
 def _behind(call: BackwardView, zero: ZeroCause) -> str:

@@ -541,7 +541,8 @@ class Flight:
     def _why_not_deeper(self) -> Reason:
         """Why Nodes and modules were not looked at since the last decision."""
         seen = self.nodes.seen
-        return seen.reason or ("graph" if seen.others and not seen.looked else "budget")
+        is_unseen = not seen.looked and bool(seen.others or self.nodes.control.depth)
+        return seen.reason or ("graph" if is_unseen else "budget")
 
 
 def _are_finite(step: NextStep) -> bool:

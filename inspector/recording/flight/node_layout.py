@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inspector.graph import Graph
 from inspector.graph.batch_rows import RowMeaning, first_samples
 from inspector.graph.row_types import Place
-from inspector.graph.values import is_unknown
+from inspector.graph.values import is_unknown, unknown
 from inspector.recording.flight.risky_nodes import MOST_NODES
 from inspector.report.timeline import NodePlace
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
 
+_AMBIGUOUS = "recorded calls with the same Nodes have other lines"
 MOST_MODULES = 32
 """Maximum number of modules; with more, the outputs of their parents are taken."""
 
@@ -52,13 +53,35 @@ def line_of(source: Place) -> str | None:
 
 
 def layouts_of(graphs: Iterable[Graph]) -> list[NodeLayout]:
-    """The different layouts of these graphs, without those of large graphs."""
+    """The different layouts of these graphs, without those of large graphs.
+
+    Of graphs with the same Nodes, as of two models of one class, a place that is not the same in all is unknown.
+    """
     found: list[NodeLayout] = []
     for graph in graphs:
         layout = _layout(graph)
-        if 0 < len(layout.names) <= MOST_NODES and all(layout.names != other.names for other in found):
+        if not 0 < len(layout.names) <= MOST_NODES:
+            continue
+        like = next((number for number, other in enumerate(found) if other.names == layout.names), None)
+        if like is None:
             found.append(layout)
+        else:
+            found[like] = _common(found[like], layout)
     return found
+
+
+def _common(one: NodeLayout, other: NodeLayout) -> NodeLayout:
+    """What two layouts with the same Nodes have in common."""
+    places: list[NodePlace] = [
+        place if place == its else {
+            "name": place["name"],
+            "module": place["module"] if place["module"] == its["module"] else None,
+            "source": place["source"] if place["source"] == its["source"] else unknown(_AMBIGUOUS),
+        }
+        for place, its in zip(one.places, other.places, strict=True)
+    ]  # fmt: skip
+    modules = {path: its for path, its in one.modules.items() if other.modules.get(path) == its}
+    return replace(one, places=places, modules=modules)
 
 
 def _layout(graph: Graph) -> NodeLayout:

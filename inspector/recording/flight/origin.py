@@ -43,14 +43,14 @@ class Origins:
         into."""
         if trigger["kind"] not in ("gradient_not_finite", "root_not_finite", "spike"):
             return
-        entry = next((entry for entry in self._kept if entry[0] == trigger["step"]), None)
         is_of_root = trigger["kind"] == "root_not_finite"
-        place = None if entry is None or is_of_root else self._origin(trigger, *entry)
-        if place is not None:
-            trigger["node"] = place
-        rows = None if entry is None else _rows(entry[1])
-        if rows is not None:
-            trigger["rows"] = rows
+        for entry in [entry for entry in self._kept if entry[0] == trigger["step"]]:
+            place = None if is_of_root or "node" in trigger else self._origin(trigger, *entry)
+            if place is not None:
+                trigger["node"] = place
+            rows = None if "rows" in trigger else _rows(entry[1])
+            if rows is not None:
+                trigger["rows"] = rows
 
     def _origin(
         self, trigger: Trigger, step: int, measured: NodeNorms, norms: dict[int, float]

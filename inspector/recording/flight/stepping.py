@@ -143,7 +143,7 @@ class OpenSteps:
             self.step.roots[number] = prepared.root
             prepared.root = None
         if prepared.nodes is not None:
-            self.step.nodes = prepared.nodes
+            self.step.nodes.append(prepared.nodes)
         if prepared.updates is not None:
             self.step.updates.append(prepared.updates)
         prepared.nodes, prepared.updates, prepared.is_looked_at = None, None, False

@@ -38,14 +38,15 @@ class Step:
     """A step whose numbers may still be on a device.
 
     calls: number of backward calls made by its end. roots, rates: by optimizer. measured: of each optimizer.
-    nodes: what arrived at Nodes, if they were looked at. updates: how far parameters moved, of each optimizer.
+    nodes: what arrived at Nodes, of each call that was looked at, one an optimizer. updates: how far parameters
+    moved, of each optimizer.
     """
 
     calls: int = 0
     roots: dict[int, Root] = field(default_factory=dict)
     rates: dict[int, float | None] = field(default_factory=dict)
     measured: list[StepNorms] = field(default_factory=list)
-    nodes: NodeNorms | None = None
+    nodes: list[NodeNorms] = field(default_factory=list)
     updates: list[StepNorms] = field(default_factory=list)
 
     def scalars(self) -> dict[int, Scalars]:
@@ -115,7 +116,7 @@ class StepStore:
             modules = {
                 row: self.search.add_nodes(number, step.nodes)
                 for row, (number, step) in enumerate(waiting.steps.items())
-                if step.nodes is not None
+                if step.nodes
             }
             block = Block(list(waiting.steps), calls, scalars, norms, known, list(self.norms.names), modules)
             if any(step.updates for step in steps):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from inspector.recording.flight.block import Block, ModuleNorms
 from inspector.recording.flight.followed import UnmovedParameters
 from inspector.recording.flight.node_norms import NodeNorms
@@ -26,9 +28,14 @@ class TriggerSearch:
         self._origins = Origins()
         self._found: list[Trigger] = []
 
-    def add_nodes(self, step: int, nodes: NodeNorms) -> ModuleNorms:
+    def add_nodes(self, step: int, nodes: Sequence[NodeNorms]) -> ModuleNorms:
         """Note what arrived at the Nodes of a step; returns the norms at modules."""
-        return self._origins.add(step, nodes)
+        all_norms = [self._origins.add(step, its) for its in nodes]
+        found = ModuleNorms({}, {})
+        for norms in all_norms:
+            found.gradients.update(norms.gradients)
+            found.outputs.update(norms.outputs)
+        return found
 
     def find(self, block: Block) -> list[int]:
         """Search a block; returns the steps of the new triggers."""
