@@ -86,11 +86,7 @@ class CallStart:
         run(TRAINING, lambda: self._note_lost(tracing, call.given.accumulates), None)
         run(TRAINING, lambda: recorders.provenance.begins(index, tracing), None)
         self._attach_forward(tracing, nodes)
-        runs = None
-        if forward is not None and call.given.creates_graph:
-            runs = forward.runs_node(graph.structure.names)
-        capture = _capture(call, tracing, GradientCapture(batch, runs), pause)
-        watch = EngineWatch(capture, NestedCalls(graph, batch, recorders.provenance.leaves.name_of))
+        watch = self._watch(call, tracing, batch, pause)
         location = _location(call, recorders.files)
         wanted = [_pair_of_input(item, tracing) for item in call.given.inputs]
         accumulates = call.given.accumulates
@@ -111,6 +107,16 @@ class CallStart:
         """The statements without effect in the functions that made the first recorded calls, and those that make
         parameters which nothing trains."""
         return self._statements.rows + ([] if self._lost is None else self._lost.rows)
+
+    def _watch(
+        self, call: EngineCall, tracing: GraphSnapshot, batch: Batch, pause: contextlib.ExitStack
+    ) -> EngineWatch:
+        """What sees the engine while it runs; its hooks are installed."""
+        forward, graph, runs = self._recorders.forward, tracing.walk, None
+        if forward is not None and call.given.creates_graph:
+            runs = forward.runs_node(graph.structure.names)
+        capture = _capture(call, tracing, GradientCapture(batch, runs), pause)
+        return EngineWatch(capture, NestedCalls(graph, batch, self._recorders.provenance.leaves.name_of))
 
     def _attach_forward(self, tracing: GraphSnapshot, nodes: ThreadNodes | None) -> None:
         """Attach what is known of the forward."""

@@ -91,8 +91,14 @@ class GradientCapture:
     def _incoming(
         self, current_node: Callable[[], AutogradNode]
     ) -> tuple[Callable[[torch.Tensor | None], None], Callable[[Gradients], None]]:
-        measures = self._batch, self._rows
-        return _incoming_hooks(current_node, self._index, self.flow, measures, self._errors, self._runs)
+        told = self._batch, self._rows, self._note if self._runs else self.flow.steps.append
+        return _incoming_hooks(current_node, self._index, self.flow, told, self._errors)
+
+    def _note(self, position: int) -> None:
+        """A Node is about to run."""
+        self.flow.steps.append(position)
+        if self._runs is not None:
+            without_dynamo(self._runs, position)
 
     def _outgoing(self, current_node: Callable[[], AutogradNode]) -> Callable[[Gradients, Gradients], None]:
         return _outgoing_hook(current_node, self._index, self.flow, self._batch, self._errors)
@@ -146,17 +152,16 @@ def _incoming_hooks(
     current_node: Callable[[], AutogradNode],
     index: dict[AutogradNode, int],
     flow: GradientFlow,
-    measures: tuple[Batch, RowNorms],
+    told: tuple[Batch, RowNorms, Callable[[int], None]],
     errors: list[Exception],
-    runs: Callable[[int], None] | None = None,
 ) -> tuple[Callable[[torch.Tensor | None], None], Callable[[Gradients], None]]:
     """The hooks for incoming gradients, which also record the order of the Nodes: the first as
     `Tensor.register_hook` calls it, the second as `Node.register_prehook` calls it.
 
-    current_node: returns the Node that is running. measures: receive the gradients. errors: receives the first
-    exception, after which the hooks do nothing; they never raise.
+    current_node: returns the Node that is running. told: of gradients, and of each Node. errors: receives the
+    first exception, after which the hooks do nothing; they never raise.
     """
-    batch, rows = measures
+    batch, rows, note = told
     steps, arrived, norms = flow.steps, flow.arrived.gradients, flow.arrived.norms
     is_light = batch.level == "light"
 
@@ -171,9 +176,7 @@ def _incoming_hooks(
             if position is None:
                 flow.not_recorded = flow.not_recorded or (None if steps else _OUTSIDE_OF_NODES)
                 return
-            steps.append(position)
-            if runs is not None:
-                without_dynamo(runs, position)
+            note(position)
             facts = quick_norm(gradients[0], computed=True) if is_light and len(gradients) == 1 else None
             if facts is None or not math.isfinite(facts[2]):
                 arrived[position] = without_dynamo(_values, batch, gradients, facts)
@@ -220,6 +223,7 @@ def _outgoing_hook(
 _NO_NODE = functools.partial(_same, None)
 skip_in_dynamo(
     quick_norm,
-    *_incoming_hooks(_NO_NODE, {}, GradientFlow(), (Batch(), RowNorms(Batch())), []),
+    *_incoming_hooks(_NO_NODE, {}, GradientFlow(), (Batch(), RowNorms(Batch()), list[int]().append), []),
+    GradientCapture._note,
     _outgoing_hook(_NO_NODE, {}, GradientFlow(), Batch(), []),
 )
