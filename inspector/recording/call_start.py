@@ -72,8 +72,7 @@ class CallStart:
         nodes = None if forward is None else forward.nodes()
         if nodes is not None:
             nodes.renumber_engine_nodes(graph)
-        small = is_small(graph.nodes)
-        batch = Batch(self._mode(index, small, call), recorders.values)
+        batch = Batch(self._mode(index, small := is_small(graph.nodes), call), recorders.values)
         outputs = [output for output, _ in roots]
         run = recorders.parts.run
         names = self._names(call)
@@ -86,9 +85,7 @@ class CallStart:
         run(TRAINING, lambda: self._note_lost(tracing, call.given.accumulates), None)
         run(TRAINING, lambda: recorders.provenance.begins(index, tracing), None)
         self._attach_forward(tracing, nodes)
-        runs = None
-        if forward is not None and call.given.creates_graph:
-            runs = forward.runs_node(graph.structure.names)
+        runs = forward.runs_node(graph.structure.names) if forward and call.given.creates_graph else None
         capture = _capture(call, tracing, GradientCapture(batch, runs), pause)
         watch = EngineWatch(capture, NestedCalls(graph, batch, recorders.provenance.leaves.name_of))
         location = _location(call, recorders.files)
