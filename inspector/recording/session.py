@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import threading
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import torch
@@ -61,12 +62,14 @@ _Begun: TypeAlias = OpenCall | CountedCall
 class _Recorded:
     """The recorded calls.
 
-    is_reported: whether `on_done` was called. failure: the internal error that ended the recording.
+    is_reported: whether `on_done` was called. reporting: held meanwhile: the thread that trains waits for another
+    one that calls it. failure: the internal error that ended the recording.
     """
 
     calls: list[BackwardCall]
     is_reported: bool = False
     failure: str | None = None
+    reporting: threading.RLock = field(default_factory=threading.RLock)
 
 
 class Session:
@@ -315,13 +318,14 @@ class Session:
         self.close()
 
     def _notify_done(self) -> None:
-        if self._recorded.is_reported:
-            return
-        self._recorded.is_reported = True
-        try:
-            self._callbacks.on_done()
-        except Exception as error:
-            self._fail(error)
+        with self._recorded.reporting:
+            if self._recorded.is_reported:
+                return
+            self._recorded.is_reported = True
+            try:
+                self._callbacks.on_done()
+            except Exception as error:
+                self._fail(error)
 
 
 _OPEN: weakref.WeakSet[Session] = weakref.WeakSet()

@@ -90,7 +90,8 @@ def _without_reshapes(graph: Graph, gates: Gates) -> Gates:
     roots = {graph.tensor(root)["grad_fn"] for root in graph.roots if root in graph.rows}
     for identifier, gate in gates.items():
         read = _readers(found).get(identifier, [])
-        if not _is_product(gate) or len(read) != 1 or identifier in roots or _has_name(graph, identifier):
+        is_kept = identifier in roots or _has_name(graph, identifier)
+        if is_kept or len(read) != 1 or not _is_product(graph, identifier, gate):
             continue
         back, before = read[0].user, _reshaped(graph, found, gate)
         if not _is_reshape(found[back]) or not before:
@@ -115,8 +116,11 @@ def _reshaped(graph: Graph, gates: Gates, product: Gate) -> Gates:
     return found
 
 
-def _is_product(gate: Gate) -> bool:
-    """Whether a gate is a product of matrices, perhaps with a constant in its sign, or a linear layer."""
+def _is_product(graph: Graph, identifier: str, gate: Gate) -> bool:
+    """Whether a gate is a product of matrices, perhaps with a constant in its sign, or a linear layer; stacks of
+    matrices do not count."""
+    if op_of(graph.function(identifier)["name"]) in ("bmm", "baddbmm"):
+        return False
     return gate.sign in _PRODUCT_SIGNS or (bool(gate.named) and "·" in gate.sign)
 
 

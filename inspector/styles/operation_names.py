@@ -46,6 +46,7 @@ _NAMES = {
     "prod": "Π",
     "reflection_pad": "pad",
     "replication_pad": "pad",
+    "reshape_alias": "reshape",
     "rms_norm": "RMS norm",
     "rnn": "RNN",
     "rnn_layer": "RNN",

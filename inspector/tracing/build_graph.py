@@ -168,14 +168,18 @@ class _Builder:
         inputs = None if output is None else output.inputs
         if not is_leaf:
             self._add_constants(row, position, node, None if inputs is None else inputs.call)
-        if (compiled := self._record.compiled.get(position)) is not None:
-            row["compiled"] = with_script_paths(compiled, self._leaf_names(position))
-        if (nested := self._record.nested.get(position)) is not None:
-            row["nested"] = nested
+        self._add_inner_operations(row, position)
         if inputs is not None and inputs.given:
             row["given"] = inputs.given
         of_inputs: InputFields = {} if inputs is None else inputs.fields
         return {**row, **node.fields, **of_inputs}
+
+    def _add_inner_operations(self, row: LookedUpFields, position: int) -> None:
+        """Add the operations of a compiled function, and the graph that a checkpoint makes in backward."""
+        if (compiled := self._record.compiled.get(position)) is not None:
+            row["compiled"] = with_script_paths(compiled, self._leaf_names(position))
+        if (nested := self._record.nested.get(position)) is not None:
+            row["nested"] = nested
 
     def _leaf_names(self, position: int) -> Iterator[tuple[int, str]]:
         """(slot of a Node, name of the leaf that its gradient goes to)."""

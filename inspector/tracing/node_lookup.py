@@ -99,10 +99,6 @@ class NodeLookup:
         """Whether a tensor was seen or recorded itself."""
         return pair in self._record.tensors or (self._forward is not None and self.output(pair) is not None)
 
-    def is_unknown(self, pair: Pair) -> bool:
-        """Whether nothing is known about a tensor, not even from a view of it."""
-        return not self.is_seen(pair) and self._inferred(pair) is NOT_SEEN
-
     def source(self, node: NodeFacts) -> Any:
         """The line of user code that created a Node."""
         found = self._forward.source(node.sequence_nr) if self._forward else None
