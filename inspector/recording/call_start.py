@@ -72,8 +72,7 @@ class CallStart:
         nodes = None if forward is None else forward.nodes()
         if nodes is not None:
             nodes.renumber_engine_nodes(graph)
-        small = is_small(graph.nodes)
-        batch = Batch(self._mode(index, small, call), recorders.values)
+        batch = Batch(self._mode(index, small := is_small(graph.nodes), call), recorders.values)
         outputs = [output for output, _ in roots]
         run = recorders.parts.run
         names = self._names(call)

@@ -179,9 +179,7 @@ def _incoming_hooks(
             note(position)
             facts = quick_norm(gradients[0], computed=True) if is_light and len(gradients) == 1 else None
             if facts is None or not math.isfinite(facts[2]):
-                arrived[position] = without_dynamo(_values, batch, gradients, facts)
-                if len(gradients) == 1 and gradients[0] is not None and (not is_light or gradients[0].is_cpu):
-                    without_dynamo(rows.add, position, gradients[0], arrived[position][0])
+                arrived[position] = without_dynamo(_values, (batch, rows), position, gradients, facts)
             else:
                 norms[position] = facts
         except Exception as error:
@@ -190,9 +188,15 @@ def _incoming_hooks(
     return one, several
 
 
-def _values(batch: Batch, gradients: Gradients, facts: NormFacts | None) -> list[Pending]:
-    """The values of what arrived at a Node. facts: of its only gradient, if they are known."""
-    return batch.flowing(gradients) if facts is None else [PendingNorm(*facts)]
+def _values(
+    measures: tuple[Batch, RowNorms], position: int, gradients: Gradients, facts: NormFacts | None
+) -> list[Pending]:
+    """The values of what arrived at a Node; its rows are measured. facts: of its only gradient, if known."""
+    batch, rows = measures
+    found: list[Pending] = batch.flowing(gradients) if facts is None else [PendingNorm(*facts)]
+    if len(gradients) == 1 and gradients[0] is not None and (batch.level == "full" or gradients[0].is_cpu):
+        rows.add(position, gradients[0], found[0])
+    return found
 
 
 def _outgoing_hook(

@@ -59,7 +59,7 @@ def _measured(gradient: torch.Tensor) -> torch.Tensor | None:
 def _norms(rows: torch.Tensor) -> torch.Tensor:
     if rows.numel() > _LARGE and rows.is_cpu and rows.dtype is torch.float32:  # much faster; squares may overflow
         quick: torch.Tensor = torch.linalg.vector_norm(rows, dim=1)
-        if not bool(quick.isinf().any()):
+        if float(quick.max()) < math.inf or not bool(quick.isinf().any()):  # the first is false with NaN, too
             return quick.double()
     sizes = rows.abs() if rows.is_complex() else rows
     norms: torch.Tensor = torch.linalg.vector_norm(sizes, dim=1, dtype=widest(rows.device))

@@ -137,8 +137,7 @@ class _Builder:
         return found.copy() if slots is None else found | {"empty_slots": slots}
 
     def _function(self, position: int, node: NodeFacts, outputs: Sequence[_Output]) -> FunctionRow:
-        is_leaf = node.name == ACCUMULATE_GRAD
-        lookup = self._lookup
+        is_leaf, lookup = node.name == ACCUMULATE_GRAD, self._lookup
         made_in = None if is_leaf else lookup.made_in(node)
         output = None if is_leaf else lookup.output(outputs[0][0])
         before, after = outputs[0][1] if len(outputs) == 1 else _together(outputs)
@@ -162,8 +161,7 @@ class _Builder:
             del row["made_in"]  # set above only for the order of the keys
         elif (made_by := lookup.made_by(node)) is not None:
             row["made_by"] = made_by
-        passes = None if is_leaf else lookup.passes(node)
-        if passes is not None:
+        if (passes := None if is_leaf else lookup.passes(node)) is not None:
             row["passes"] = passes
         if (rows := lookup.gradients.rows(position)) is not None:
             row["rows"] = rows
