@@ -1,4 +1,3 @@
-
 """Gates that stand for several Nodes which one writes as one: `·ᵀ`, `1÷`, and what only multiplies by 1."""
 
 from __future__ import annotations
