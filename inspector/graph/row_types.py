@@ -246,7 +246,8 @@ class LookedUpFields(TypedDict):
     forward that ran again. Its source is the line that called that backward. Missing for a Node of the forward,
     and if unknown."""
     made_by: NotRequired[MadeBy]
-    """The function of that call that was running. Missing if the call was not recorded."""
+    """The function of that call that was running. Missing if the call was not recorded, or ran in a thread of the
+    engine, as on an accelerator."""
     step: Positive | Unknown | None
     """Its step in the engine's order; null if the engine did not run it."""
     compiled: NotRequired[InnerPart | Unknown]
