@@ -9,7 +9,7 @@ import torch
 from inspector.tensor_stats import Batch
 from inspector.torch_api.tensors import other_shape, reshaped_from
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
-from inspector.tracing.tensor_facts import TensorSnapshot, snapshot_before
+from inspector.tracing.tensor_facts import TensorSnapshot, snapshot_before, workspace_snapshot
 from inspector.tracing.traced_graph import Pair
 from inspector.tracing.uses import Use
 from inspector.tracing.walk import Walk
@@ -59,12 +59,18 @@ class GraphTensors:
             if pair is not None:
                 self.add(pair, tensor)
 
-    def constant(self, tensor: torch.Tensor) -> int:
-        """The position of a saved tensor among the constants, to which it is added when it is first met."""
+    def constant(self, tensor: torch.Tensor, *, is_workspace: bool = False) -> int:
+        """The position of a saved tensor among the constants, to which it is added when it is first met.
+
+        is_workspace: whether it is memory that torch has only partly filled.
+        """
         known = self._constant_numbers.get(id(tensor))
         if known is None:
             known = self._constant_numbers[id(tensor)] = len(self.constants), tensor
-            seen = snapshot_before(tensor, self._names.name(tensor), self._batch)
+            if is_workspace:
+                seen = workspace_snapshot(tensor)
+            else:
+                seen = snapshot_before(tensor, self._names.name(tensor), self._batch)
             if (base := reshaped_from(tensor)) is not None and (name := self._names.name(base)) is not None:
                 seen.forward.use = Use(name, shape=other_shape(base, tensor))
             self.constants.append(seen)

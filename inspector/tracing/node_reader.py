@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import torch
 
+from inspector.graph.node_names import op_of
 from inspector.tensor_stats import dtype_name, memory_of
 from inspector.torch_api.nodes import OUTPUT_METADATA, output_metadata
 from inspector.torch_api.saved_tensors import SavedTensorState, attributes_of, saved_by
@@ -20,6 +21,14 @@ from inspector.tracing.walk import EMPTY, AutogradNode, Structure, Walk
 
 FULL_NODES = 20_000
 """Graphs with more Nodes are traced as structure, with leaves and roots: no saved tensors, no attributes."""
+
+_WORKSPACES = {
+    "cudnn_batch_norm": ("result3",),
+    "cudnn_rnn": ("result3", "result4"),
+    "miopen_rnn": ("result3", "result4"),
+    "mkldnn_rnn_layer": ("result3",),
+}
+"""What functions save that is memory for their backward, of which they fill only a part, by torch's names."""
 
 
 class NodeReader:
@@ -50,7 +59,7 @@ class NodeReader:
         self._storages = RetainedBytes()
 
     def _saved(self, position: int, saved: SavedTensorState) -> SavedTensorFacts:
-        which = (position, saved.output_nr) if saved.is_output else self._identify(saved)
+        which = (position, saved.output_nr) if saved.is_output else self._identify(position, saved)
         if isinstance(which, tuple) and saved.tensor is not None:
             self._tensors.add(which, saved.tensor)
         facts = SavedTensorFacts(saved.name, which, saved.state, saved.state)
@@ -60,7 +69,7 @@ class NodeReader:
             facts.memory = memory_of(saved.tensor)
         return facts
 
-    def _identify(self, saved: SavedTensorState) -> Pair | int | None:
+    def _identify(self, position: int, saved: SavedTensorState) -> Pair | int | None:
         """A saved input: its (position, output number), its position among the constants if it does not belong to
         the graph, or None if it was overwritten, since its grad_fn is that of the new value."""
         if saved.tensor is None:
@@ -68,7 +77,8 @@ class NodeReader:
         if saved.state == "modified":
             return self._tensors.leaf_pair(saved.tensor)
         pair = self._tensors.pair_of(saved.tensor)
-        return self._tensors.constant(saved.tensor) if pair is None else pair
+        is_workspace = saved.name in _WORKSPACES.get(op_of(self._walk.structure.names[position]), ())
+        return self._tensors.constant(saved.tensor, is_workspace=is_workspace) if pair is None else pair
 
     @functools.cached_property
     def _counts_by_edges(self) -> array[int]:

@@ -23,6 +23,7 @@ _LIGHT = Pending(unknown("large tensors are not read in light mode (gradients on
 _NOTHING_SEEN = {"data": _LIGHT, "grad": NOTHING}
 """The state of most leaves before backward in a light recording; one shared object."""
 _GONE = Pending(unknown("the script had already deleted the tensor"))
+_WORKSPACE = Pending(unknown("a workspace of torch, which fills it only partly"))
 _IN_USE = Pending(unknown("another thread was running backward"))
 
 
@@ -85,13 +86,19 @@ def snapshot_before(tensor: torch.Tensor, name: str | None, batch: Batch) -> Ten
     return TensorSnapshot(reference_to(tensor), _facts(tensor), name, _state(tensor, batch), shared=shared)
 
 
+def workspace_snapshot(tensor: torch.Tensor) -> TensorSnapshot:
+    """Take the snapshot of memory that torch has only partly filled: the rest of it differs from run to run."""
+    state = {"data": _WORKSPACE, "grad": NOTHING}
+    return TensorSnapshot(reference_to(tensor), _facts(tensor), None, state)
+
+
 def snapshot_after(seen: TensorSnapshot, batch: Batch) -> None:
     """Add the state after backward, which is unknown if the script has deleted the tensor.
 
     Backward does not change a deleted tensor without requires_grad, such as the 2 of `2*x`.
     """
     tensor = seen.reference()
-    if tensor is None and not seen.facts.requires_grad:
+    if seen.before["data"] is _WORKSPACE or (tensor is None and not seen.facts.requires_grad):
         seen.after = seen.before
     elif tensor is None:
         seen.after = {"data": seen.before["data"], "grad": _GONE}
