@@ -37,7 +37,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             yield _finding(event.get("parameters", []), "given to an optimizer", Place(event["source"]))
     for places in _read(evidence).values():
         names = [name for name, _ in places]
-        yield _finding(names, "read for its grad", places[0][1])
+        yield _finding(names, _READ, places[0][1])
     yield from _computed_once(evidence)
 
 
@@ -85,8 +85,13 @@ def _read(evidence: Evidence) -> dict[Any, list[tuple[str, Place]]]:
 def _finding(names: list[str], what: str, place: Place) -> Finding:
     shown = ", ".join(dict.fromkeys(names))
     message = f"{shown} is {what}, but it is not a leaf (an operation computed it), so torch keeps no grad for it"
-    advice = "call requires_grad_() after all other operations on it, or retain_grad() before backward"
+    advice = "call requires_grad_() after all other operations on it"
+    if what == _READ:
+        advice += ", or retain_grad() before backward"
     return RULE.found(message, advice, at=place, parameters=names)
+
+
+_READ = "read for its grad"
 
 
 RULE = Rule("non-leaf-tensor", "warning", (), check, __doc__)
