@@ -16,8 +16,10 @@ def python_command(code: str, *arguments: str) -> list[str]:
 
 
 def child_environment() -> dict[str, str]:
-    """The environment of such a process: this package is importable even from a checkout that is not installed, and the
-    script's interpreter settings (`-W error` in PYTHONWARNINGS, a start-up file) are removed."""
+    """The environment of such a process: this package is importable even from a checkout that is not installed.
+
+    The interpreter settings of the script (`-W error` in PYTHONWARNINGS, a start-up file) are removed.
+    """
     checkout = str(Path(__file__).resolve().parents[2])
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     return kept | {"PYTHONPATH": checkout, "PYTHONSAFEPATH": "1"}
