@@ -248,6 +248,7 @@ def _be_fresh(request: dict) -> None:
     _open_streams()
     _set_warnings([*request["env"].get("PYTHONWARNINGS", "").split(","), request["warnings"] or ""])
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # which a shell has its background jobs ignore
 
 
 _SERVER_PATH = {path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path}

@@ -69,6 +69,21 @@ def test_every_node_and_edge_of_the_report_is_in_the_page(name: str) -> None:
     assert data["version"] == VERSION
 
 
+def test_operations_inside_a_function_have_their_module_or_leaf_and_their_line() -> None:
+    graph = graphs.saddle(2.0, 0.0)
+    keys = [key for key, _ in graph.functions()][:3]
+    mm = {"name": "mm", "inputs": [], "module": "net.0", "source": PLACE}
+    leaf = {"name": "AccumulateGrad", "inputs": [0], "module": None, "source": None, "leaf": "net.0.weight"}
+    graph.function(keys[0])["compiled"] = {"operations": [mm], "receives": [0]}  # type: ignore[typeddict-item]
+    graph.function(keys[1])["nested"] = {"operations": [mm, leaf], "receives": [0]}  # type: ignore[typeddict-item]
+    graph.function(keys[2])["compiled"] = unknown("why")
+    nodes = rows(page_data(call_of(graph), PageSource())["nodes"])
+    first, second, third, *others = (node["inside"] for node in nodes)
+    assert list(map(tuple, first)) == [("mm", "net.0", "script.py:7")]
+    assert list(map(tuple, second))[1] == ("AccumulateGrad", "net.0.weight", "")
+    assert third == unknown("why") and set(others) == {None}
+
+
 def test_numbers_are_those_of_torch() -> None:
     data = page_data(call_of(graphs.saddle(2.0, 0.0)), PageSource())
     tensors = {row["name"]: row for row in rows(data["tensors"]) if row["name"]}

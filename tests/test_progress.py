@@ -85,7 +85,7 @@ begins, seen = RetainedGraphs.begins, []
 def interrupted(*given):
     if seen:
         return begins(*given)
-    seen.append(sys._getframe(3).f_locals["capture"])
+    seen.append(sys._getframe(3).f_locals["watch"].capture)
     print("hooks", len(seen[0]._handles) > 0)
     raise KeyboardInterrupt
 RetainedGraphs.begins = interrupted

@@ -144,9 +144,12 @@ def halves(scale: float | None) -> Any:
         with torch.autocast("cpu", dtype=torch.float16):
             out = model(x)
         loss = 1e-6 * out.float().pow(2).mean()
-        if scale is not None:
-            loss = torch.amp.GradScaler("cpu", init_scale=scale).scale(loss)
-        step(model, loss)
+        if scale is None:
+            step(model, loss)
+            return recording
+        scaler, optimizer = torch.amp.GradScaler("cpu", init_scale=scale), torch.optim.SGD(model.parameters(), 0.1)
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
     return recording
 
 

@@ -133,6 +133,7 @@ def test_saved_tensors_are_released_by_backward(watched):
     assert [set(states(node).values()) for node in nodes] == [{"released"}, {"released"}, set()]
 
 
+@needs(WRAPPERS)
 def test_a_workspace_that_torch_fills_only_partly_has_no_values():
     """Whatever the memory held before would be in it, also NaN, and another number in each run."""
     old = [torch.full((size,), float("nan")) for size in (1_000, 11_520, 40_000)]

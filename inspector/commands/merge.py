@@ -14,7 +14,7 @@ from inspector.commands.ci_annotations import FOUND, fails
 from inspector.commands.export_figures import write_pictures
 from inspector.commands.options import Options
 from inspector.commands.output_folder import cannot_write
-from inspector.commands.render_subprocess import TIME_LIMIT, child_environment, inspect_command
+from inspector.commands.render_subprocess import TIME_LIMIT, inspect_command
 from inspector.commands.stderr_output import StderrOutput
 from inspector.diagnosis.mark_graph import mark_graph
 from inspector.export import WRITERS
@@ -26,6 +26,7 @@ from inspector.merging.ranges import write_ranges
 from inspector.merging.rules.rule import rank_list
 from inspector.report import Report, ReportError, load
 from inspector.util.atomic_write import write_bytes_atomically
+from inspector.util.child_python import child_environment
 
 USAGE = 2
 FAILED = 1

@@ -20,8 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from inspector.commands.render_subprocess import child_environment
-from inspector.util.child_python import python_command
+from inspector.util.child_python import child_environment, python_command
 
 _LONGEST_WAIT = 60_000
 """Milliseconds to wait for something to draw: for a longer script, the time to import does not count."""

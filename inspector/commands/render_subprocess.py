@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from dataclasses import fields
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 from inspector.commands.options import Options
 from inspector.options.figure_options import FigureOptions
 from inspector.options.presentation import Presentation
-from inspector.util.child_python import python_command
+from inspector.util.child_python import child_environment, python_command
 from inspector.util.exit_status import describe_exit_status
 
 if TYPE_CHECKING:
@@ -143,11 +142,3 @@ def _figure_arguments(look: FigureOptions) -> list[str]:
     flags = [f"--{name}" for name, value in chosen.items() if value is True]
     pairs = [(f"--{name}", value) for name, value in chosen.items() if value and isinstance(value, str)]
     return [*flags, *(text for pair in pairs for text in pair)]
-
-
-def child_environment() -> dict[str, str]:
-    """The environment of the child: this package is importable even from a checkout that is not installed, and the
-    script's interpreter settings (`-W error` in PYTHONWARNINGS, a start-up file) are removed."""
-    checkout = str(Path(__file__).resolve().parents[2])
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    return kept | {"PYTHONPATH": checkout, "PYTHONSAFEPATH": "1"}

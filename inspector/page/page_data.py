@@ -20,7 +20,7 @@ from inspector.graph import Graph
 from inspector.graph.columnar import table_of_columns, to_table
 from inspector.graph.model import MOMENTS
 from inspector.graph.node_names import without_number
-from inspector.graph.row_types import FunctionRow
+from inspector.graph.row_types import FunctionRow, InnerOperation
 from inspector.graph.tensor_names import numbered_name
 from inspector.graph.topology import Topology, topology_of
 from inspector.graph.value_norms import is_finite, is_zero, value_norm
@@ -195,6 +195,7 @@ class _Builder:
             "formula": [row["formula"] for row in rows],
             "empty": [row["empty_slots"] for row in rows],
             "saved": [[_saved(saved) for saved in row["saved"]] for row in rows],
+            "inside": [_inside(row) for row in rows],
             "gradient": [shorten(row["gradient"]) for row in rows],
             "data": [shorten(before) for before in befores],
             "data_after": [
@@ -499,6 +500,20 @@ def _same(one: Value, other: Value) -> bool:
 
 def _saved(saved: Any) -> dict[str, Any]:
     return {key: saved.get(key) for key in ("name", "before", "after", "shape", "dtype", "bytes")}
+
+
+def _inside(row: FunctionRow) -> Any:
+    """The operations inside a compiled function or a checkpoint: (name, module or leaf, line). None for others."""
+    part = row.get("compiled") or row.get("nested")
+    if part is None or is_unknown(part):
+        return part
+    return [_operation(operation) for operation in part["operations"]]
+
+
+def _operation(row: InnerOperation) -> tuple[str, str, str]:
+    of, source = row.get("leaf") or row["module"], row["source"]
+    place = "" if source is None else f"{source['file']}:{source['line']}"
+    return row["name"], of if isinstance(of, str) else "", place
 
 
 # ---- beside the graph ---------------------------------------------------------------------------------------

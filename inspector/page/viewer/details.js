@@ -111,6 +111,7 @@ function node(model, moment, item, actions) {
     gradientSection(model, moment, item, actions),
     sent(model, moment, item, actions),
     saved.length ? section("Saved tensors", savedTable(saved, moment, item)) : null,
+    nodes.get("inside", item) ? section("Operations inside", inside(nodes.get("inside", item))) : null,
     attributes.length ? section("Attributes", rows(attributes.map(([key, held]) => [key, valueText(held)]))) : null,
     formula.length ? section("torch's formula", rows(formula.map(([key, held]) => [key, h("code", {}, String(held))]))) : null,
     source(model, nodes.get("source", item) || (leaf === null ? null : model.tensors.get("source", leaf))),
@@ -249,6 +250,12 @@ function savedTable(saved, moment, item) {
   const done = moment.ran(item) || (moment.step > 0 && moment.isEnd);
   return h("table", {}, h("tbody", {}, ...saved.map((row) => h("tr", {}, h("th", { scope: "row" }, row.name), h("td", {}, row.shape ? `${row.dtype}[${row.shape.join(", ")}]` : ""),
     h("td", {}, row.bytes ? bytesText(row.bytes) : ""), h("td", { class: `state ${done ? row.after : row.before}` }, done ? row.after : row.before)))));
+}
+
+/** What a compiled function computes in backward, or the Nodes that a checkpoint ran. @param {any} held */
+function inside(held) {
+  if (isUnknown(held)) return h("p", { class: "quiet" }, `? (${held.unknown})`);
+  return h("table", {}, h("tbody", {}, ...held.map((/** @type {string[]} */ [name, of, line]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, of, " ", h("span", { class: "quiet" }, line))))));
 }
 
 /** @param {Model} model @param {any} place */
