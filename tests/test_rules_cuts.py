@@ -265,6 +265,20 @@ def test_a_tensor_that_an_optimizer_refused() -> None:
     assert "retain_grad" not in finding.advice  # which would not make it a leaf
 
 
+def test_a_tensor_that_was_computed_once_harms_the_leaf_behind_it() -> None:
+    def run() -> None:
+        log_scale, weight = torch.zeros(3, requires_grad=True), torch.ones(3, requires_grad=True)
+        scale = log_scale.exp()
+        optimizer = torch.optim.SGD([log_scale, weight], lr=0.1)
+        for _ in range(3):
+            optimizer.zero_grad()
+            (scale * weight).square().sum().backward(retain_graph=True)
+            optimizer.step()
+
+    found = only(run, "non-leaf-tensor")
+    assert found.message.startswith("scale was computed once") and found.parameters == ["log_scale"]
+
+
 def test_a_length_that_was_made_an_integer() -> None:
     torch.manual_seed(0)
     length, layer = nn.Linear(4, 1), nn.Linear(4, 4)

@@ -56,13 +56,13 @@ def _of_nodes(call: BackwardView, nodes: list[str]) -> Finding:
     source = call.location(nodes[0])
     names = [call.tensors[tensor]["name"] for node in nodes for tensor in call.outputs.get(node, ())]
     name = next((name for name in names if name), None)
-    leaves = call.leaves_affected_by(nodes)
+    leaves = [leaf for leaf in call.leaves_under(nodes) if call.tensors[leaf]["name"] is not None]
     return RULE.found(
         f"{name or 'a tensor'} was computed once{at_line(source)}, and every step uses that result: an update of "
         f"the leaf that it was computed from does not reach it",
         "compute it in every step, or make the parameter last: nn.Parameter(value.to(dtype))",
         at=Place(source, call.index, tuple(nodes)),
-        parameters=[name] if name else leaves,
+        parameters=call.names(leaves) or ([name] if name else call.leaves_affected_by(nodes)),
     )
 
 
