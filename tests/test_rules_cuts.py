@@ -262,6 +262,51 @@ def test_a_tensor_that_an_optimizer_refused() -> None:
     finding = only(run, "non-leaf-tensor")
     assert finding.parameters == ["latent"]
     assert finding.location["code"] == "latent = torch.ones(3, requires_grad=True).clamp(-2, 2)"
+    assert "retain_grad" not in finding.advice  # which would not make it a leaf
+
+
+def test_a_tensor_that_was_computed_once_harms_the_leaf_behind_it() -> None:
+    def run() -> None:
+        log_scale, weight = torch.zeros(3, requires_grad=True), torch.ones(3, requires_grad=True)
+        scale = log_scale.exp()
+        optimizer = torch.optim.SGD([log_scale, weight], lr=0.1)
+        for _ in range(3):
+            optimizer.zero_grad()
+            (scale * weight).square().sum().backward(retain_graph=True)
+            optimizer.step()
+
+    found = only(run, "non-leaf-tensor")
+    assert found.message.startswith("scale was computed once") and found.parameters == ["log_scale"]
+
+
+def test_a_length_that_was_made_an_integer() -> None:
+    torch.manual_seed(0)
+    length, layer = nn.Linear(4, 1), nn.Linear(4, 4)
+    optimizer = torch.optim.SGD([*length.parameters(), *layer.parameters()], lr=0.1)
+
+    def run(used: bool = False) -> None:
+        x = torch.randn(10, 4)
+        share = length(x.mean(0)).sigmoid()
+        count = share.mul(9).long() + 1
+        loss = layer(x)[:count].pow(2).mean()
+        (loss * share.sum() if used else loss).backward()
+        optimizer.step()
+
+    found = only(run, "detached")
+    assert found.message.startswith("share.mul(9) is converted to integers here")
+    assert found.location["code"] == "count = share.mul(9).long() + 1"
+    assert len(found.parameters) == 2
+    assert findings(lambda: run(used=True)) == []
+
+
+def test_a_comparison_of_a_nameless_tensor_has_its_text() -> None:
+    layer = nn.Linear(2, 1)
+
+    def run() -> None:
+        loss = ((layer(torch.ones(3, 2)) < 0) == torch.ones(3, 1)).float().mean()
+        loss.backward()
+
+    assert " < 0 is a comparison, which has no derivative" in only(run, "no-graph").message
 
 
 class Wrapped(nn.Module):

@@ -96,6 +96,24 @@ def test_the_first_operation_that_is_not_finite(loss: Loss, code: str) -> None:
     assert "weight" in found.parameters
 
 
+@pytest.mark.parametrize(
+    ("loss", "averaged"),
+    [
+        (lambda h: h[:0].pow(2).mean(), ("Mean", "0 elements, ")),
+        (lambda h: h.mul(2)[:, :0].mean(1).sum(), ("Mean", "0 elements, ")),
+        (lambda h: F.mse_loss(h[:0], X[:0]), ("MseLoss", "0 elements, ")),
+        (lambda h: F.cross_entropy(h[:0], torch.arange(0)), ("NllLoss", "0 elements, ")),
+        (lambda h: F.cross_entropy(h, torch.full((8,), -100)), ("NllLoss", "0 elements (all targets are")),
+    ],
+)
+def test_a_mean_of_nothing_is_named(
+    loss: Callable[[torch.Tensor], torch.Tensor], averaged: tuple[str, str]
+) -> None:
+    found = the_finding(lambda model: loss(model(X)) + model(X).square().sum(), "non-finite-forward")
+    node, elements = averaged
+    assert found.message.startswith(f"{node} (line ") and f" averaged {elements}" in found.message
+
+
 def test_data_that_nobody_was_seen_to_spoil_are_named_where_they_are_used() -> None:
     data = X.clone()
     data[3, 1] = float("nan")

@@ -76,6 +76,28 @@ def test_who_wrote_and_who_had_saved(loss: Loss, writer: str, saver: str) -> Non
     assert "0.weight" in found.parameters
 
 
+def test_what_to_do_about_a_write_inside_a_library() -> None:
+    def rectified(model: nn.Sequential) -> torch.Tensor:
+        h = torch.sigmoid(model(X))
+        return nn.ReLU(inplace=True)(h).sum()
+
+    def drawn_again(model: nn.Sequential) -> torch.Tensor:
+        y = model(X)
+        nn.init.ones_(model[1].weight)
+        return y.sum()
+
+    def changed_by_hand(model: nn.Sequential) -> torch.Tensor:
+        y = model(X)
+        with torch.no_grad():
+            model[1].weight.mul_(2)
+        return y.sum()
+
+    advices = [run(loss, raises=True)[0].advice for loss in (rectified, drawn_again, changed_by_hand)]
+    assert advices[0].startswith("pass inplace=False")
+    assert advices[1].startswith("run the forward again after this line")
+    assert advices[2].startswith("compute a new tensor")
+
+
 def test_a_custom_function_whose_saved_tensor_was_written() -> None:
     class Square(torch.autograd.Function):
         @staticmethod

@@ -401,6 +401,30 @@ def test_an_optimizer_of_another_copy_of_the_model() -> None:
     )
 
 
+@pytest.mark.parametrize("way", ["grad", "parameter", "grad and assigned"])
+def test_a_model_in_use_without_a_gradient(way: str) -> None:
+    def program() -> None:
+        model = net()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(3):
+            loss = model(X).square().sum()
+            if way == "parameter":
+                nn.Parameter(model(X)[0]).square().sum().backward()
+            else:
+                gradients = torch.autograd.grad(loss, list(model.parameters()))
+                for parameter, gradient in zip(model.parameters(), gradients, strict=True):
+                    parameter.grad = gradient if way == "grad and assigned" else None
+            optimizer.step()
+
+    found = [finding for finding in said(program) if finding.rule == "optimizer-without-gradient"]
+    if way == "grad and assigned":
+        assert not found
+    elif way == "grad":
+        assert ": torch.autograd.grad (line " in found[0].message and "backward() instead" in found[0].advice
+    else:
+        assert ", although their modules ran" in found[0].message and "nn.Parameter(output)" in found[0].advice
+
+
 def test_optimizers_that_take_turns() -> None:
     def program() -> None:
         model = net()

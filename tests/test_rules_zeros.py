@@ -349,6 +349,38 @@ def test_a_step_function_on_the_way(name: str) -> None:
     assert found.message.startswith(f"{name} has a derivative of zero")
 
 
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+def test_a_sampling_of_the_nearest_element(mode: str) -> None:
+    model, images = nn.Linear(8, 6), torch.rand(5, 1, 4, 4)
+    with inspector.record() as recording:
+        grid = F.affine_grid(model(torch.randn(5, 8)).view(5, 2, 3), [5, 1, 4, 4], align_corners=False)
+        out = F.grid_sample(images, grid, mode=mode, align_corners=False)
+        step(model, F.mse_loss(out, torch.rand(5, 1, 4, 4)))
+    if mode == "bilinear":
+        assert not loud(recording)
+    else:
+        found = only(recording, "zero-derivative")
+        assert code(found) == "out = F.grid_sample(images, grid, mode=mode, align_corners=False)"
+        assert "with respect to the grid" in found.message and set(found.parameters) == {"weight", "bias"}
+
+
+@pytest.mark.parametrize("start", [0.0, 1e-3])
+def test_an_angle_at_the_origin(start: float) -> None:
+    model = nn.Linear(8, 2)
+    nn.init.constant_(model.weight, start)
+    nn.init.constant_(model.bias, start)
+    with inspector.record() as recording:
+        x, y = model(torch.rand(5, 8)).unbind(1)
+        angle = torch.atan2(x, y)
+        step(model, (angle - 1).square().mean())
+    if start:
+        assert not loud(recording)
+    else:
+        found = only(recording, "zero-gradient")
+        assert code(found) == "angle = torch.atan2(x, y)" and "both inputs are 0 everywhere" in found.message
+        assert set(found.parameters) == {"weight", "bias"}
+
+
 def test_a_softmax_over_one_element() -> None:
     model, x = nn.Linear(8, 1), torch.randn(5, 8)
     with inspector.record() as recording:

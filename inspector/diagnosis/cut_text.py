@@ -25,6 +25,12 @@ _TEXTS = {
 }
 
 
+_WITHOUT_NAME = {
+    "comparison": "is a comparison, which has no derivative",
+    "integer": "gives integers, which have no derivative",
+}
+"""Predicates of the operation's text, where its input has no name."""
+
 _OF_CODE = ("no_derivative", "grad", "no_grad", "inference_mode")
 """Kinds of cuts that a message names by the operation, not by its input."""
 
@@ -38,6 +44,9 @@ def described(cut: CutRow) -> str:
         return "sample() draws with gradients turned off"
     if cut["region"] is not None:
         return "gradients are turned off here"
+    code, text = cut.get("code"), _WITHOUT_NAME.get(cut["kind"])
+    if code and text and not cut.get("name"):
+        return f"{code} {text}"
     name = cut.get("code") if cut["kind"] in _OF_CODE else cut.get("name")
     return f"{name or 'the result of ' + cut['operation']} {_TEXTS[cut['kind']]}"
 

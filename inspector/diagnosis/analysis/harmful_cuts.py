@@ -74,7 +74,8 @@ def _reaches(cut: CutRow) -> bool:
 
 
 def _may_reach(cut: CutRow) -> bool:
-    return cut["kind"] in _OUT_OF_SIGHT and bool(cut["early"])
+    converts = cut["kind"] == "integer" and cut["operation"] not in SELECTING  # a length, the bound of a slice
+    return (converts or cut["kind"] in _OUT_OF_SIGHT) and bool(cut["early"])
 
 
 def _without_gradient(evidence: Evidence) -> set[str]:

@@ -49,6 +49,17 @@ def is_step_function(call: BackwardView, node: str) -> bool:
     return is_of_kind(call, node, NodeKind.ROUNDS) and attributes.get("rounding_mode", "") is not None
 
 
+def is_nearest_sampling(call: BackwardView, edge: GradientEdge) -> bool:
+    """Whether an edge leads from a `grid_sample` that takes the nearest element to its grid."""
+    is_sampler = op(call, edge.source) in ("grid_sampler_2d", "grid_sampler_3d")
+    mode = call.functions[edge.source]["attributes"].get("interpolation_mode")
+    return is_sampler and edge.slot == 1 and mode == _NEAREST
+
+
+_NEAREST = 1
+"""`mode="nearest"`, as `grid_sample` stores it."""
+
+
 def is_flat_softmax(call: BackwardView, node: str) -> bool:
     """Whether a Node is a softmax over a dimension of size 1, which is always 1."""
     if op(call, node) not in ("softmax", "log_softmax"):

@@ -15,9 +15,12 @@ _WORST: tuple[Kind, ...] = ("finite", "inf", "nan")
 
 
 def kind(value: Value) -> Kind | None:
-    """The worst kind of number in a value: NaN, infinite, or finite; None if unknown (or None)."""
+    """The worst kind of number in a value: NaN, infinite, or finite, as an empty tensor is; None if unknown (or
+    None)."""
     found = [_kind_of_item(item) for item in _items(value)]
-    return max(found, key=_WORST.index) if found else None
+    if found:
+        return max(found, key=_WORST.index)
+    return "finite" if _is_empty(value) else None
 
 
 def is_nonfinite(value: Value) -> bool:
@@ -78,6 +81,11 @@ def holds(value: Value) -> str:
         return f"{' and '.join(counts)} of {math.prod(row['shape'])} elements"
     words = {"nan": "NaN", "inf": "infinity", "finite": "finite numbers"}
     return words.get(kind(value) or "", "NaN or infinity")
+
+
+def _is_empty(value: Value) -> bool:
+    """Whether a value is that of a tensor without elements: `[]` or `[[], []]`."""
+    return isinstance(value, list) and all(map(_is_empty, value))
 
 
 def _items(value: Value) -> Iterator[Value]:

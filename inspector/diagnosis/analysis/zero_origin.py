@@ -9,7 +9,14 @@ from typing import Any
 
 from inspector.diagnosis.analysis.activation_stats import elements
 from inspector.diagnosis.analysis.gradient_dtype import HALF, gradient_dtype
-from inspector.diagnosis.analysis.node_ops import is_flat_softmax, is_of_kind, is_step_function, is_sum, op
+from inspector.diagnosis.analysis.node_ops import (
+    is_flat_softmax,
+    is_nearest_sampling,
+    is_of_kind,
+    is_step_function,
+    is_sum,
+    op,
+)
 from inspector.diagnosis.analysis.node_order import topological_order
 from inspector.diagnosis.backward_view import BackwardView, GradientEdge
 from inspector.diagnosis.evidence import Evidence
@@ -76,7 +83,7 @@ def rule_for(call: BackwardView, zero: ZeroCause) -> str:
     node, dtype = zero.node, gradient_dtype(call, zero.node, zero.edge.gradient)
     if zero.hooked:
         return "zero-gradient"
-    if is_step_function(call, node) or is_flat_softmax(call, node):
+    if is_step_function(call, node) or is_flat_softmax(call, node) or is_nearest_sampling(call, zero.edge):
         return "zero-derivative"
     if is_of_kind(call, node, NodeKind.RECTIFIES):
         return "dead-activation"
@@ -144,7 +151,8 @@ def _explain(evidence: Evidence, call: BackwardView, cause: _ZeroSource, leaf: s
         return None
     if not call.knows_saved and not is_of_kind(call, node, *_WITHOUT_OPERAND):
         return None  # the operand is unknown, for example the B of LoRA before its first step
-    operands = [tensor for tensor in _operands(call, edge) if is_zero(data(call, tensor))]
+    operands = [] if is_at_origin(call, node) else list(_operands(call, edge))
+    operands = [tensor for tensor in operands if is_zero(data(call, tensor))]
     own = _input(call, edge)
     if not operands:
         stationary = is_of_kind(call, node, NodeKind.DISTANCE) or _is_stationary(call, node, own)
@@ -170,6 +178,12 @@ def _is_intended(evidence: Evidence, call: BackwardView, edge: GradientEdge) -> 
     if is_of_kind(call, edge.source, NodeKind.CHOOSES) or is_idle(call, edge.source, edge.slot):
         return True
     return has_no_violation(evidence, call, edge.source)
+
+
+def is_at_origin(call: BackwardView, node: str) -> bool:
+    """Whether a Node is an atan2 of (0, 0), where torch sets its derivatives, which do not exist, to zero."""
+    saved = list(call.saved[node].values()) if op(call, node) == "atan2" else []
+    return bool(saved) and all(is_zero(data(call, tensor)) for tensor in saved)
 
 
 def has_no_violation(evidence: Evidence, call: BackwardView, node: str) -> bool:

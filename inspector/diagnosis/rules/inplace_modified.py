@@ -34,8 +34,20 @@ _ADVICE = "compute a new tensor (`h = h + 1`, not `h += 1`), or write to a clone
 _OF_EMBEDDING = (
     "call it before the weight is used elsewhere, or use weight.clone() there: max_norm rescales rows in place"
 )
-_ADVICES = {"embedding": _OF_EMBEDDING, "embedding_bag": _OF_EMBEDDING}
+_WITHOUT_INPLACE = "pass inplace=False to it, so that it makes a new tensor"
+_ADVICES = {
+    "embedding": _OF_EMBEDDING,
+    "embedding_bag": _OF_EMBEDDING,
+    **dict.fromkeys(
+        (
+            *("relu", "relu6", "leaky_relu", "elu", "selu", "celu", "silu", "mish", "hardtanh", "hardswish"),
+            *("hardsigmoid", "threshold", "dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"),
+        ),
+        _WITHOUT_INPLACE,
+    ),
+}
 """By the operation that wrote."""
+_OF_LIBRARY = "run the forward again after this line, which changes a parameter in place"
 _STEP_ADVICE = "call backward before the optimizer steps, or run the forward again after the step"
 
 
@@ -56,7 +68,9 @@ def _found(evidence: Evidence, call: BackwardView, node: str) -> Finding:
         write = None  # the optimizer made this write
     source, advice = call.location(node), _ADVICE
     if write is not None:
-        source, advice = write["source"] or source, _ADVICES.get(write["operation"], _ADVICE)
+        of_a_leaf = not write["direct"] and write.get("tensor") in call.leaf_of.values()
+        otherwise = _OF_LIBRARY if of_a_leaf else _ADVICE
+        source, advice = write["source"] or source, _ADVICES.get(write["operation"], otherwise)
         who = f"{write['code'] or write['operation']}{at_line(write['source'])} overwrote it before backward"
     elif step is not None:
         source, advice = step["source"], _STEP_ADVICE

@@ -58,6 +58,7 @@ _ADVICE = {
     "std": "pass more than one element: the standard deviation of a single element is NaN",
     "var": "pass more than one element: the variance of a single element is NaN",
 }
+_OF_NOTHING = "leave out the term where nothing is selected, or divide its sum by a count with clamp(min=1)"
 _OTHER_ADVICE = "keep its input inside its domain and small enough for its dtype"
 
 
@@ -125,6 +126,9 @@ def _of_node(call: BackwardView, node: str) -> Finding:
         reaches = "reaches the root" if root_kind(call) != "finite" else "makes the gradients NaN"
         inputs = "inputs made infinite by a mask" if masked else "finite inputs"
         message = f"{made} computed {holds(output(call, node))} from {inputs}, and this {reaches}"
+        if (averaged := _averages_nothing(call, node)) is not None:
+            message = f"{made} averaged 0 elements{averaged}, which is NaN, and this {reaches}"
+            advice = _OF_NOTHING
     return RULE.found(
         message,
         advice,
@@ -132,6 +136,24 @@ def _of_node(call: BackwardView, node: str) -> Finding:
         parameters=affected_leaves(call, node),
         evidence={"output": output(call, node), "root": call.tensors[call.graph.roots[0]]["before"]["data"]},
     )
+
+
+def _averages_nothing(call: BackwardView, node: str) -> str | None:
+    """Why the mean that a Node took has no elements, as an addition to a sentence; None if it has elements or is
+    none."""
+    attributes, saved = call.functions[node]["attributes"], call.saved[node]
+    if op(call, node) not in ("mean", "mean.dim") and attributes.get("reduction") != _MEAN:
+        return None
+    of_saved = call.tensors[saved["self"]]["shape"] if "self" in saved else None
+    sizes = attributes.get("self_sym_sizes") or of_saved
+    if isinstance(sizes, (list, tuple)) and 0 in sizes:
+        return ""
+    counted = call.tensors[saved["total_weight"]]["before"]["data"] if "total_weight" in saved else None
+    return " (all targets are ignored, or their classes have a weight of 0)" if counted == 0 else None
+
+
+_MEAN = 1
+"""`reduction="mean"`, as torch's losses store it."""
 
 
 def _given(call: BackwardView, node: str) -> Given | None:

@@ -37,7 +37,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             yield _finding(event.get("parameters", []), "given to an optimizer", Place(event["source"]))
     for places in _read(evidence).values():
         names = [name for name, _ in places]
-        yield _finding(names, "read for its grad", places[0][1])
+        yield _finding(names, _READ, places[0][1])
     yield from _computed_once(evidence)
 
 
@@ -56,13 +56,13 @@ def _of_nodes(call: BackwardView, nodes: list[str]) -> Finding:
     source = call.location(nodes[0])
     names = [call.tensors[tensor]["name"] for node in nodes for tensor in call.outputs.get(node, ())]
     name = next((name for name in names if name), None)
-    leaves = call.leaves_affected_by(nodes)
+    leaves = [leaf for leaf in call.leaves_under(nodes) if call.tensors[leaf]["name"] is not None]
     return RULE.found(
         f"{name or 'a tensor'} was computed once{at_line(source)}, and every step uses that result: an update of "
         f"the leaf that it was computed from does not reach it",
         "compute it in every step, or make the parameter last: nn.Parameter(value.to(dtype))",
         at=Place(source, call.index, tuple(nodes)),
-        parameters=[name] if name else leaves,
+        parameters=call.names(leaves) or ([name] if name else call.leaves_affected_by(nodes)),
     )
 
 
@@ -85,8 +85,13 @@ def _read(evidence: Evidence) -> dict[Any, list[tuple[str, Place]]]:
 def _finding(names: list[str], what: str, place: Place) -> Finding:
     shown = ", ".join(dict.fromkeys(names))
     message = f"{shown} is {what}, but it is not a leaf (an operation computed it), so torch keeps no grad for it"
-    advice = "call requires_grad_() after all other operations on it, or retain_grad() before backward"
+    advice = "call requires_grad_() after all other operations on it"
+    if what == _READ:
+        advice += ", or retain_grad() before backward"
     return RULE.found(message, advice, at=place, parameters=names)
+
+
+_READ = "read for its grad"
 
 
 RULE = Rule("non-leaf-tensor", "warning", (), check, __doc__)

@@ -21,9 +21,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inspector.diagnosis.analysis.unreached_parameters import unreached_parameters
+from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
+from inspector.diagnosis.wording import at_line
 from inspector.report import Finding
+from inspector.report.row_types import LeafRow
 from inspector.typography import pluralize
 
 
@@ -37,10 +40,11 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             optimizer = evidence.optimizers[number]
             held = sum(len(group["parameters"]) for group in optimizer["groups"])
             steps = sum(1 for step in evidence.steps if step["optimizer"] == number)
+            why, advice = _explained(evidence, [row.leaf for row in rows if row.leaf["name"] in names])
             yield RULE.found(
                 f"{evidence.optimizer_name(number)} stepped {pluralize(steps, 'time')}, but {len(names)} of "
-                f"its {pluralize(held, 'parameter')} never got a gradient",
-                "create the optimizer with the parameters of the model you train",
+                f"its {pluralize(held, 'parameter')} never got a gradient{why}",
+                advice,
                 at=Place(optimizer["source"]),
                 parameters=names,
                 evidence={"held": held, "without": len(names), "steps": steps},
@@ -49,6 +53,29 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             yield _empty(evidence, number)
         else:
             yield from _frozen(evidence, number)
+
+
+def _explained(evidence: Evidence, leaves: list[LeafRow]) -> tuple[str, str]:
+    """(addition to the message, advice): what is known of leaves without a gradient."""
+    asked = [call for call in evidence.calls if all(_is_asked_for(call, leaf) for leaf in leaves)]
+    if asked:
+        return (
+            f": torch.autograd.grad{at_line(asked[0].row.location)} returned their gradients, but sets no grad",
+            "set the grad of each parameter to what it returned, or call backward() instead",
+        )
+    if all(leaf["ran"] and leaf["without_graph"] is None for leaf in leaves):
+        return (
+            ", although their modules ran",
+            "use the output of their modules in the loss, without nn.Parameter(output) or torch.tensor(output), "
+            "which have no graph, or create the optimizer with the parameters of the model you train",
+        )
+    return "", "create the optimizer with the parameters of the model you train"
+
+
+def _is_asked_for(call: BackwardView, leaf: LeafRow) -> bool:
+    """Whether a call is a `torch.autograd.grad` that returns the gradient of a leaf."""
+    here = [row["tensor"] for row in leaf["calls"] if row["backward_call"] == call.index]
+    return bool(set(here).intersection(call.row.setting.wanted or ()))
 
 
 def _empty(evidence: Evidence, number: int) -> Finding:

@@ -2,8 +2,9 @@
 
 Why it matters: round, floor, ceil, trunc, sign and a division with a rounding_mode are step functions: their
 derivative is zero wherever it exists, so autograd returns zeros. So it does for a sample (bernoulli, poisson,
-normal), which jumps from one value to another or ignores what it was drawn from. A softmax over a dimension of
-size 1 is always 1. Nothing before such a Node learns.
+normal), which jumps from one value to another or ignores what it was drawn from, and `grid_sample` with
+`mode="nearest"` for its grid. A softmax over a dimension of size 1 is always 1. Nothing before such a Node
+learns.
 
 How to fix it: round outside of the loss, for metrics only; or use a straight-through gradient, `x +
 (x.round() - x).detach()`; or a smooth replacement (tanh for sign). Sample with `rsample` or `gumbel_softmax`, or
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inspector.diagnosis.analysis.node_ops import is_of_kind, op
+from inspector.diagnosis.analysis.node_ops import is_nearest_sampling, is_of_kind, op
 from inspector.diagnosis.analysis.zero_origin import ZeroCause, find_zero_causes, rule_for
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
@@ -30,7 +31,8 @@ from inspector.report import Finding
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Every step function, every sample, and every softmax over one element, that turned a gradient into zeros."""
+    """Every step function, sample, grid of a nearest sampling and softmax over one element that turned a gradient
+    into zeros."""
     for call in evidence.calls_with_all_gradients:
         for zero in find_zero_causes(evidence, call):
             if rule_for(call, zero) == RULE.name:
@@ -38,7 +40,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _found(call: BackwardView, zero: ZeroCause) -> Finding:
-    wrong, advice = _explained(call, zero.node)
+    wrong, advice = _explained(call, zero)
     return RULE.found(
         f"{wrong}: no gradient passes",
         advice,
@@ -48,8 +50,14 @@ def _found(call: BackwardView, zero: ZeroCause) -> Finding:
     )
 
 
-def _explained(call: BackwardView, node: str) -> tuple[str, str]:
+def _explained(call: BackwardView, zero: ZeroCause) -> tuple[str, str]:
     """(message, advice) of the finding."""
+    node = zero.node
+    if is_nearest_sampling(call, zero.edge):
+        return (
+            "grid_sample with mode='nearest' has a derivative of zero with respect to the grid",
+            "use mode='bilinear', whose result changes with the grid",
+        )
     operation, _, overload = op(call, node).partition(".")
     if not is_of_kind(call, node, NodeKind.ROUNDS):
         return (

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from inspector.diagnosis.analysis.node_ops import is_of_kind
-from inspector.diagnosis.analysis.zero_origin import ZeroCause, find_zero_causes, rule_for
+from inspector.diagnosis.analysis.zero_origin import ZeroCause, find_zero_causes, is_at_origin, rule_for
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
@@ -76,6 +76,12 @@ def _explained(call: BackwardView, zero: ZeroCause) -> tuple[str, str]:
             f"{name} received a gradient of norm {size} and multiplied it by {factor}, which is all zeros",
             f"find out why {factor} is all zeros here: an inverted or empty mask, a weight of 0, both factors "
             "initialised to zero",
+        )
+    if is_at_origin(call, zero.node):
+        return (
+            f"{name} received a gradient of norm {size} and passed none of it: both inputs are 0 everywhere, "
+            "where atan2 has no derivative and torch passes zero",
+            "do not start at the origin: initialise what computes its inputs with numbers other than 0",
         )
     if is_of_kind(call, zero.node, NodeKind.CLAMPS):
         bounds = [function["attributes"].get(end) for end in ("min", "max")]
