@@ -11,7 +11,10 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint, create_selective_checkpoint_contexts
 
 import inspector
+from inspector.recording import nested_calls
+from inspector.recording.gradient_hooks import GradientCapture
 from inspector.styles.inner_groups import inner_texts
+from inspector.tensor_stats import Batch
 
 
 class _Block(nn.Module):
@@ -172,3 +175,28 @@ def test_a_function_that_calls_the_engine_in_its_backward() -> None:
     (row,) = (row for _, row in run.calls[0].graph.functions() if "nested" in row)
     assert [operation["name"] for operation in row["nested"]["operations"]] == ["MulBackward0"]
     assert "returns" not in row["nested"] and inner_texts(row) == ["1 Node inside"]
+
+
+@pytest.mark.parametrize("fails_at", [1, 2])
+def test_an_internal_error_leaves_no_hooks(fails_at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a leaf's AccumulateGrad would run in later calls. The second call is one inside of the first."""
+    made: list[GradientCapture] = []
+
+    class Noted(GradientCapture):
+        def __init__(self, batch: Batch) -> None:
+            super().__init__(batch)
+            made.append(self)
+
+    def slots(graph: Any, inputs: Any) -> None:
+        if len(made) == fails_at:
+            raise ValueError("broken")
+
+    monkeypatch.setattr(nested_calls, "GradientCapture", Noted)
+    monkeypatch.setattr(nested_calls, "_slots", slots)
+    inner, x = nn.Linear(2, 2), torch.ones(3, 2, requires_grad=True)
+    with inspector.record() as run:
+        outer = checkpoint(lambda x: checkpoint(inner, x.tanh(), use_reentrant=True), x, use_reentrant=True)
+        outer.sum().backward()
+    assert x.grad is not None and len(made) == fails_at
+    assert any("internal error, ValueError: broken" in remark for remark in run.report().recording["remarks"])
+    assert all(not capture._handles for capture in made)

@@ -115,7 +115,9 @@ class CallStart:
         if forward is not None and call.given.creates_graph:
             runs = forward.runs_node(graph.structure.names)
         capture = _capture(call, tracing, GradientCapture(batch, runs), pause)
-        return EngineWatch(capture, NestedCalls(graph, batch, self._recorders.provenance.leaves.name_of))
+        nested = NestedCalls(graph, batch, self._recorders.provenance.leaves.name_of)
+        pause.callback(nested.ends)  # also after an internal error
+        return EngineWatch(capture, nested)
 
     def _attach_forward(self, tracing: GraphSnapshot, nodes: ThreadNodes | None) -> None:
         """Attach what is known of the forward."""

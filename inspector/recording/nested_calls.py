@@ -5,6 +5,7 @@ The Node itself creates such a graph and runs it; here it is walked, and its gra
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 from collections.abc import Callable, Iterable
@@ -61,6 +62,7 @@ class NestedCalls:
 
     def __init__(self, outer: Walk, batch: Batch, leaf_name: Callable[[torch.Tensor], str | None]) -> None:
         self._batch, self._leaf_name = batch, leaf_name
+        self._captures: list[GradientCapture] = []
         self._found: dict[int, list[_NestedCall]] = {}
         self._open: list[tuple[dict[AutogradNode, int], dict[int, list[_NestedCall]]]] = [
             (outer.index, self._found)
@@ -78,6 +80,7 @@ class NestedCalls:
         if len(graph.nodes) > MOST_NODES:
             return None
         capture = GradientCapture(self._batch)
+        self._captures.append(capture)
         capture.install(graph, runs_all=call.accumulates and not call.inputs)
         slots = _slots(graph, checkpoint_inputs(sys._getframe(1)))
         made = _NestedCall(graph.structure, capture, slots, self._names(graph))
@@ -93,7 +96,11 @@ class NestedCalls:
         capture.remove()
 
     def ends(self) -> None:
-        """The recorded call has ended: forget its Nodes."""
+        """The recorded call has ended: forget its Nodes, and remove the hooks that an internal error has left."""
+        for capture in self._captures:
+            with contextlib.suppress(Exception):  # of a hook, which has been told where its call ended
+                capture.remove()
+        self._captures.clear()
         del self._open[1:]
         self._open[0] = ({}, {})
 
