@@ -238,6 +238,42 @@ def test_an_output_has_the_norm_of_all_its_tensors_and_calls() -> None:
     assert found["head"][WATCHED:] == pytest.approx(heads[WATCHED:], rel=1e-5)
 
 
+def test_methods_of_the_scripts_own_classes_are_not_called() -> None:
+    class Closed(dict):  # type: ignore[type-arg]
+        def values(self) -> Any:
+            raise KeyError("a method of the script")
+
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(3, 1)
+
+        def forward(self, x: torch.Tensor) -> Closed:
+            return Closed(out=2 * self.head(x))
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.both = Both()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = self.both(x)["out"]
+            truth.append(out.norm().item())
+            return out.mean()
+
+    truth = list[float]()
+    net, x = Net(), torch.randn(5, 3)
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+
+    def train() -> None:
+        optimizer.zero_grad()
+        net(x).backward()
+        optimizer.step()
+
+    found = middles(recorded(train, 8, "modules"), "output")
+    assert found["both"][WATCHED:] == pytest.approx(truth[WATCHED:], rel=1e-5)
+
+
 @pytest.mark.parametrize("is_same", [False, True])
 def test_two_models_that_take_turns(is_same: bool) -> None:
     torch.manual_seed(0)

@@ -93,10 +93,10 @@ class OutputNorms:
             return
         began = time.perf_counter()
         try:
-            for tensor in tensors_in(output):
+            for tensor in _tensors_in(output):
                 if tensor.grad_fn is not None and (norm := _norm(tensor)) is not None:
                     self._waiting.append((sequence_number_of(tensor.grad_fn), known[1], norm))
-        except RuntimeError:  # nested tensors, an output on a device that has failed: for the script to meet
+        except Exception:  # nested tensors, an output on a device that has failed: for the script to meet
             self._waiting.clear()
         self._seconds += time.perf_counter() - began
 
@@ -121,20 +121,26 @@ def numbers_of(parts: OutputParts) -> dict[str, float]:
     return {path: math.hypot(*(next(numbers) for _ in its)) for path, its in parts.items()}
 
 
-def tensors_in(output: Any) -> Iterator[torch.Tensor]:
-    """The ordinary tensors in what a module returned: in tuples, lists and dicts, up to a limit."""
+def _tensors_in(output: Any) -> Iterator[torch.Tensor]:
+    """The ordinary tensors in what a module returned: in tuples, lists and dicts, up to a limit.
+
+    Methods that a class of the script has put in the place of those of its base class are not called.
+    """
     waiting: list[Any] = [output]
     for _ in range(_MOST_ITEMS):
         if not waiting:
             return
         item = waiting.pop()
-        if isinstance(item, torch.Tensor):
+        kind = type(item)
+        if issubclass(kind, torch.Tensor):
             if is_ordinary(item):
                 yield item
-        elif isinstance(item, Mapping):
-            waiting += list(item.values())
-        elif isinstance(item, (tuple, list)):
-            waiting += item
+        elif issubclass(kind, dict):
+            waiting += dict.values(item)
+        elif issubclass(kind, tuple):
+            waiting += tuple.__iter__(item)
+        elif issubclass(kind, list):
+            waiting += list.__iter__(item)
 
 
 def modules_at(paths: Iterable[str], roots: Iterable[tuple[str, nn.Module]]) -> dict[str, nn.Module]:
