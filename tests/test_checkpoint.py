@@ -11,9 +11,12 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint, create_selective_checkpoint_contexts
 
 import inspector
+from inspector.folding import fold
 from inspector.recording import nested_calls
 from inspector.recording.gradient_hooks import GradientCapture
 from inspector.styles.inner_groups import inner_texts
+from inspector.styles.modules import plan_modules
+from inspector.styles.subject import Subject
 from inspector.tensor_stats import Batch
 
 
@@ -175,6 +178,20 @@ def test_a_function_that_calls_the_engine_in_its_backward() -> None:
     (row,) = (row for _, row in run.calls[0].graph.functions() if "nested" in row)
     assert [operation["name"] for operation in row["nested"]["operations"]] == ["MulBackward0"]
     assert "returns" not in row["nested"] and inner_texts(row) == ["1 Node inside"]
+
+
+def test_a_box_of_checkpoints_has_the_leaves_inside_of_them() -> None:
+    layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(20))
+    with inspector.record() as run:
+        y = torch.randn(3, 4, requires_grad=True)
+        for layer in layers:
+            y = checkpoint(layer, y, use_reentrant=True).tanh()
+        y.sum().backward()
+    folded = fold(run.calls[0].graph, 1)
+    found = [(row["count"], row["parameters"], row.get("nested_leaves")) for _, row in folded.folds()]
+    assert sorted(found) == [(1, 1, 2), (19, 0, 38)]
+    boxes = plan_modules(Subject(folded, "after")).boxes
+    assert {"3 leaves", "38 leaves"} <= {words.text for box in boxes for row in box.rows for words in row.lines}
 
 
 @pytest.mark.parametrize("fails_at", [1, 2])

@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 from inspector.folding.boxes import FoldedBox
 from inspector.folding.module_paths import name_of
 from inspector.graph import Graph, is_summary, is_unknown
+from inspector.graph.inner_parts import leaves_inside, part_of
 from inspector.graph.row_types import FlowEdge, FoldRow, NextEdge, Norms
 from inspector.graph.saved_memory import saved_bytes
 from inspector.graph.topology import Topology
@@ -97,7 +98,7 @@ def fold_attributes(graph: Graph, of: Topology, box: FoldedBox) -> FoldRow:
     """The attributes of a box. graph: the unfolded graph."""
     functions = [of.functions[position] for position in box.positions]
     totals = box_totals(graph, of, box)
-    return {
+    row: FoldRow = {
         "kind": "fold",
         "why": box.kind,
         "name": box.label,
@@ -119,6 +120,9 @@ def fold_attributes(graph: Graph, of: Topology, box: FoldedBox) -> FoldRow:
         "before": {"data": _IN_A_BOX, "grad": _IN_A_BOX},
         "after": {"data": _IN_A_BOX, "grad": _IN_A_BOX},
     }
+    if nested_leaves := len({leaf for node in functions for leaf in leaves_inside(part_of(node))}):
+        row["nested_leaves"] = nested_leaves
+    return row
 
 
 def arriving(of: Topology, box: FoldedBox) -> Value:

@@ -19,6 +19,12 @@ def part_of(node: FunctionRow) -> InnerPart | None:
     return None if part is None or is_unknown(part) else part
 
 
+def leaves_inside(part: InnerPart | None) -> list[str]:
+    """The names of the leaves in it, each once; empty for a compiled function."""
+    operations = [] if part is None else part["operations"]
+    return list(dict.fromkeys(leaf for operation in operations if (leaf := operation.get("leaf"))))
+
+
 def opened(graph: Graph) -> dict[str, InnerPart]:
     """The functions that are drawn opened, by id: those of which it is known where their results go,
     unless they have too many operations together."""

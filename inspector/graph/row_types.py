@@ -399,6 +399,8 @@ class FoldRow(TypedDict):
     nodes: Count
     parameters: Count
     """Number of leaves that belong to it."""
+    nested_leaves: NotRequired[Positive]
+    """Number of leaves, by name, in the graphs that its functions ran in backward (`nested`). Missing if none."""
     elements: Count
     saved_bytes: Count
     norms: Norms

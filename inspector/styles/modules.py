@@ -237,6 +237,9 @@ def _is_brief(subject: Subject) -> bool:
 
 def _size_row(node: FoldRow) -> CardRow:
     nodes = pluralize(node["nodes"], "Node")
+    if "nested_leaves" in node:
+        leaves = node["parameters"] + node["nested_leaves"]
+        return CardRow(nodes, (StyledText(pluralize(leaves, "leaf", "leaves"), "value"),))
     if not node["parameters"]:
         return CardRow(nodes, (StyledText("no parameters", "quiet"),))
     return CardRow(nodes, (StyledText(pluralize(node["elements"], "parameter"), "value"),))

@@ -7,6 +7,7 @@ from itertools import groupby
 from rich.text import Text
 
 from inspector.graph import Graph, is_unknown
+from inspector.graph.inner_parts import leaves_inside
 from inspector.graph.row_types import InnerOperation, InnerPart
 from inspector.graph.values import Unknown
 from inspector.terminal.labels import function_title, place
@@ -41,7 +42,7 @@ def _of_nested(part: InnerPart | Unknown) -> str:
     if is_unknown(part):
         return f"the graph that it ran in backward is unknown: {part['unknown']}"
     text = f"{pluralize(len(part['operations']), 'Node')} of the graph that it ran in backward"
-    leaves = list(dict.fromkeys(leaf for operation in part["operations"] if (leaf := operation.get("leaf"))))
+    leaves = leaves_inside(part)
     named = [*leaves[:_LEAVES], *(["…"] if len(leaves) > _LEAVES else [])]
     return f"{text}, with the leaves {', '.join(named)}" if named else text
 
