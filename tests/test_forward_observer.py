@@ -21,6 +21,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from inspector.recording.forward import ForwardRecord, ForwardRecorder, full_mode_limits
+from inspector.recording.forward.mode_hooks import ModeHooks
 from inspector.recording.forward.thread_line_tracer import FOREIGN_TRACER, IDLE_BUDGET
 from inspector.tensor_stats import Batch
 from inspector.torch_api.compilation import compiled_regions
@@ -297,6 +298,25 @@ def test_compiled_frames_are_as_many(mode: str, early: bool) -> None:
     compiled(x).sum().backward()
     assert frames == 1
     assert any("torch.compile" in reason for reason in watch.record.remarks)
+    torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("broken", ["pause", "resume"])
+def test_an_error_of_ours_at_a_compiled_function_is_not_the_scripts(
+    broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(hooks: ModeHooks) -> None:
+        raise ValueError("broken")
+
+    watch, x = recorder("full"), torch.ones(3)
+    watch.start()
+    net = nn.Linear(3, 3)
+    compiled = torch.compile(net, backend="eager")
+    monkeypatch.setattr(ModeHooks, broken, fail)
+    assert torch.equal(compiled(x), net(x))
+    assert "the forward recorder stopped, internal error: ValueError: broken" in watch.record.remarks
+    assert torch._C._len_torch_function_stack() == 0 and not any(global_hooks().values())
+    watch.stop()
     torch._dynamo.reset()
 
 

@@ -173,6 +173,20 @@ class ForwardRecorder:
 
     def enter_compiled(self) -> bool:
         """A compiled function begins: remove everything that Dynamo would see; line tracing stays."""
+        try:
+            return self._enter_compiled()
+        except Exception as error:
+            self._fail(error)
+            return False
+
+    def leave_compiled(self) -> None:
+        """A compiled function has ended."""
+        try:
+            self._leave_compiled()
+        except Exception as error:
+            self._fail(error)
+
+    def _enter_compiled(self) -> bool:
         modules = self.record.modules
         if modules.compiled_from is not None:
             return False
@@ -189,8 +203,7 @@ class ForwardRecorder:
             self._beside.pause()
         return True
 
-    def leave_compiled(self) -> None:
-        """A compiled function has ended."""
+    def _leave_compiled(self) -> None:
         modules = self.record.modules
         if modules.compiled.current and modules.compiled_from is None and self.record.is_recorders_thread():
             modules.compiled.mark(sequence_number(), None)
