@@ -63,7 +63,7 @@ class LeavesInUse:
         if not self._calls:
             return False
         mine = threading.get_ident()
-        others = [leaves for thread, leaves in self._calls.items() if thread != mine]
+        others = [leaves for thread, leaves in list(self._calls.items()) if thread != mine]
         return any(leaves is None or id(leaf) in leaves for leaves in others)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -47,6 +48,7 @@ class LeafRegistry:
         self._leaves: list[Leaf] = []
         self._numbers: dict[int, int] = {}  # by the id of a live tensor
         self._frozen: set[int] = set()
+        self._adding = threading.RLock()  # leaves of several threads
 
     def __contains__(self, tensor: torch.Tensor) -> bool:
         return id(tensor) in self._numbers
@@ -76,12 +78,13 @@ class LeafRegistry:
 
     def _new(self, tensor: torch.Tensor) -> int:
         key = id(tensor)
-        if key not in self._numbers:  # else the same tensor occurred twice
-            self._numbers[key] = len(self._leaves)
-            reference = reference_to(tensor)
-            reference.when_gone(tensor, functools.partial(self._numbers.pop, key))
-            self._leaves.append(Leaf(reference))
-        return self._numbers[key]
+        with self._adding:
+            if key not in self._numbers:  # else the same tensor occurred twice
+                reference = reference_to(tensor)
+                reference.when_gone(tensor, functools.partial(self._numbers.pop, key))
+                self._leaves.append(Leaf(reference))
+                self._numbers[key] = len(self._leaves) - 1  # last: other threads read it
+            return self._numbers[key]
 
     def name_of(self, tensor: torch.Tensor) -> str | None:
         """The name of a leaf; None if it is not known, or has none."""

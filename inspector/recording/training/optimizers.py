@@ -6,6 +6,7 @@ Holds weak references only.
 from __future__ import annotations
 
 import itertools
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -62,6 +63,7 @@ class Optimizers:
     def __init__(self, leaves: LeafRegistry) -> None:
         self._leaves = leaves
         self._seen: list[_KnownOptimizer] = []
+        self._adding = threading.RLock()  # optimizers of several threads
 
     def number(
         self,
@@ -153,11 +155,12 @@ class Optimizers:
         return found
 
     def _find(self, optimizer: Optimizer, source: Any) -> tuple[int, _KnownOptimizer]:
-        for number, seen in enumerate(self._seen):
-            if seen.optimizer() is optimizer:
-                return number, seen
-        self._seen.append(_KnownOptimizer(weakref.ref(optimizer), type(optimizer).__name__, source))
-        return len(self._seen) - 1, self._seen[-1]
+        with self._adding:
+            for number, seen in enumerate(self._seen):
+                if seen.optimizer() is optimizer:
+                    return number, seen
+            self._seen.append(_KnownOptimizer(weakref.ref(optimizer), type(optimizer).__name__, source))
+            return len(self._seen) - 1, self._seen[-1]
 
     def _find_paths(self, seen: _KnownOptimizer, new: Iterable[int], names: Names) -> None:
         self._leaves.update_names(names)
