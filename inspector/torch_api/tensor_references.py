@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -76,6 +77,7 @@ class TensorReferences:
 
     def __init__(self) -> None:
         self._uses = 0
+        self._changing = threading.RLock()  # recordings of several threads
         self._patch = Patch((torch.utils,), "swap_tensors", self._swapping)
 
     @property
@@ -85,17 +87,19 @@ class TensorReferences:
 
     def open(self) -> None:
         """References are needed, until `close`."""
-        self._uses += 1
-        self._patch.install()
+        with self._changing:
+            self._uses += 1
+            self._patch.install()
 
     def close(self) -> None:
         """The end of a use: after the last one, no reference leads to a tensor any more."""
-        self._uses -= 1
-        if self._uses:
-            return
-        self._patch.uninstall()
-        while _held:
-            _held.popitem()[1].let_go()
+        with self._changing:
+            self._uses -= 1
+            if self._uses:
+                return
+            self._patch.uninstall()
+            while _held:
+                _held.popitem()[1].let_go()
 
     @contextlib.contextmanager
     def used(self) -> Iterator[None]:
