@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import warnings
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,11 @@ from torch import nn
 from torch.optim.optimizer import _global_optimizer_pre_hooks
 
 import inspector
+from inspector.recording.training.event_log import EventLog
+from inspector.recording.training.grad_changes import ZeroedGrads
+from inspector.recording.training.grad_provenance import GradProvenance
+from inspector.recording.training.leaf_registry import LeafRegistry
+from inspector.user_code.paths import UserFiles
 
 
 def kinds(recording: Any) -> list[tuple[str, int]]:
@@ -299,3 +306,22 @@ def test_a_parameter_that_is_no_leaf_any_more_is_not_asked_for_its_grad() -> Non
         x += torch.ones(3, requires_grad=True)
         x.sum().backward()
     assert recording.failure is None
+
+
+def test_a_zero_grad_of_another_thread_is_no_part_of_that_of_this_one(tmp_path: Path) -> None:
+    files, leaves = UserFiles(str(tmp_path)), LeafRegistry()
+    log = EventLog(files, GradProvenance(leaves, files), lambda: 0)
+    zeroed = ZeroedGrads(log)
+    one, other = (torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.1) for _ in range(2))
+
+    def there() -> None:
+        zeroed.before((other,), {})
+        zeroed.after((other,), None)
+
+    zeroed.before((one,), {})
+    thread = threading.Thread(target=there)
+    thread.start()
+    thread.join()
+    zeroed.after((one,), None)
+    held = [[leaves.tensor(number) for number in event.facts["parameters"]] for event in log.events]
+    assert held == [other.param_groups[0]["params"], one.param_groups[0]["params"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Set, ValuesView
 from types import FrameType, GeneratorType
 from typing import Any
@@ -14,8 +15,8 @@ from inspector.recording.training.event_log import EventLog
 from inspector.recording.training.optimizer_steps import held_by
 
 
-class ZeroedGrads:
-    """Records each `zero_grad`."""
+class ZeroedGrads(threading.local):
+    """Records each `zero_grad`. Each thread has a state of its own, from `before` to `after`."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
@@ -38,8 +39,8 @@ class ZeroedGrads:
             event.content = self._discarded
 
 
-class ClippedGrads:
-    """Records each clipping."""
+class ClippedGrads(threading.local):
+    """Records each clipping. Each thread has a state of its own, from `before` to `after`."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
@@ -88,8 +89,8 @@ class ClippedGrads:
             yield item
 
 
-class ScaledGrads:
-    """Records the calls of a GradScaler."""
+class ScaledGrads(threading.local):
+    """Records the calls of a GradScaler. Each thread has a state of its own."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log

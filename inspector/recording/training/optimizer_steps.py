@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from types import FrameType
 from typing import Any
 
@@ -24,8 +25,9 @@ _Sample = tuple[TensorReference, torch.Tensor]
 """A frozen parameter, and its first elements before a step."""
 
 
-class OptimizerSteps:
-    """Records each step, through torch's optimizer hooks."""
+class OptimizerSteps(threading.local):
+    """Records each step, through torch's optimizer hooks. Each thread has a state of its own, for the step that it
+    makes."""
 
     def __init__(self, log: EventLog, watch: FunctionWatch) -> None:
         self._log, self._watch = log, watch
