@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+from inspector.merging.bucket_spread import ReductionSpread
 from inspector.merging.rank_file import CallOnRank, LeafOnRank, RankReport
 from inspector.merging.row_types import RankFinding, RankRow
 from inspector.merging.tensor_on_rank import TensorOnRank
@@ -95,8 +96,7 @@ class CallSpread:
     """A backward call over the ranks.
 
     graphs: the ranks by their graph: (signature, Nodes). gradients: what arrived at each Node on the ranks with
-    the graph of the first. bypassed: the wrappers that a rank's forward went around. scaled: whether a GradScaler
-    was used.
+    the graph of the first. reduction: what DistributedDataParallel did. scaled: whether a GradScaler was used.
     """
 
     index: int
@@ -105,7 +105,7 @@ class CallSpread:
     root: Spread = field(default_factory=Spread)
     leaves: dict[str, LeafSpread] = field(default_factory=lambda: defaultdict(LeafSpread))
     gradients: dict[str, Spread] = field(default_factory=lambda: defaultdict(Spread))
-    bypassed: dict[int, list[str]] = field(default_factory=dict)
+    reduction: ReductionSpread = field(default_factory=ReductionSpread)
     scaled: bool = False
 
     def add(self, rank: int, call: CallOnRank) -> None:
@@ -121,8 +121,7 @@ class CallSpread:
         if next(iter(self.graphs)) == call.graph:
             for node, gradient in call.gradients.items():
                 self.gradients[node].add(rank, gradient)
-        if call.bypassed:
-            self.bypassed[rank] = call.bypassed
+        self.reduction.add(rank, call.reduction.bypassed, call.reduction.buckets)
         self.scaled |= call.scaled
 
 

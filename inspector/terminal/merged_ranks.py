@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from inspector.merging.bucket_text import bucket_texts
 from inspector.merging.row_types import MergedCall, MergedRows, Range
 from inspector.merging.rules.rule import rank_list, some
 from inspector.report import Report
@@ -33,6 +34,8 @@ def show_merged(console: Console, rows: MergedRows, report: Report | None) -> No
         lines += wrapped(Text("  "), Text(remark), width)
     for call in rows["backward_calls"][:_CALLS]:
         lines += wrapped(Text("  "), Text(_call(call)), width)
+    for text in next((texts for call in reversed(rows["backward_calls"]) if (texts := bucket_texts(call))), []):
+        lines += wrapped(Text("  "), Text(text), width)
     lines.append(Text(""))
     if report is not None:
         drawn = [call.index for call in report.calls]

@@ -138,7 +138,7 @@ def _drifted(merged: MergedRun) -> Iterator[RankFinding]:
     before: CallSpread | None = None
     for call in merged.ordered:
         names = [name for name, leaf in call.leaves.items() if leaf.data.different and merged.is_replicated(name)]
-        if names and before is not None and before.bypassed:
+        if names and before is not None and before.reduction.bypassed:
             return  # that is the cause, and a finding of its own
         if names:
             ranks = sorted({rank for name in names for rank in call.leaves[name].data.different})
