@@ -166,11 +166,53 @@ def test_nan_on_one_rank(tmp_path: Path) -> None:
 
 def test_of_equally_bad_findings_the_earliest_comes_first(tmp_path: Path) -> None:
     def step(model: DistributedDataParallel, rank: int, number: int) -> torch.Tensor:
-        return healthy(model, rank, number) * (float("nan") if number == 2 - rank else 1.0)
+        loss = healthy(model, rank, number)
+        if (rank, number) == (0, 2):
+            loss = loss * float("nan")
+        if (rank, number) == (1, 1):
+            loss = loss * float("nan")
+        return loss
 
     record(tmp_path, step)
     calls = [found.backward_call for found in merged(tmp_path)["findings"] if found.severity == "error"]
     assert calls == sorted(calls, key=int) and set(calls) == {2, 3}
+
+
+def test_a_defect_of_several_ranks_is_told_once_with_its_ranks(tmp_path: Path) -> None:
+    """In another call, at the same line: the first call counts."""
+
+    def step(model: DistributedDataParallel, rank: int, number: int) -> torch.Tensor:
+        return healthy(model, rank, number) * (float("nan") if number == 2 - rank else 1.0)
+
+    record(tmp_path, step, world=3)
+    rows = merged(tmp_path)
+    found = [(item.rule, item.ranks, item.backward_call) for item in rows["findings"]]
+    assert found == [("rank-disagreement", [2], 1), ("non-finite-forward", [0, 1, 2], 1)]
+
+
+@pytest.mark.parametrize("is_reduced", [True, False])
+def test_what_a_reduction_has_spread_is_not_told_again(tmp_path: Path, is_reduced: bool) -> None:
+    """After call 2, every rank has NaN; without a reduction, that is a defect of each."""
+
+    def spread(leaf: torch.Tensor) -> None:
+        assert leaf.grad is not None
+        leaf.grad.fill_(float("nan"))
+
+    def step(model: DistributedDataParallel, rank: int, number: int) -> torch.Tensor:
+        if number == 2:
+            return healthy(model, rank, number) * float("nan")
+        loss = healthy(model, rank, number)
+        if (rank, number) == (1, 1):
+            loss = loss * float("nan")
+        if (rank, number) == (0, 1) and is_reduced:  # as the reduction would do
+            for parameter in model.parameters():
+                parameter.register_post_accumulate_grad_hook(spread)
+        return loss
+
+    record(tmp_path, step)
+    own = [item for item in merged(tmp_path)["findings"] if item.rule not in RANK_RULES]
+    assert {item.backward_call for item in own if 1 in item.ranks} >= {2}
+    assert any(item.backward_call == 3 for item in own) is not is_reduced
 
 
 @pytest.mark.parametrize("moves", [True, False])

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inspector.merging.bucket_spread import BucketSpread
+from inspector.merging.follow_ups import without_follow_ups
 from inspector.merging.merged_run import CallSpread, LeafSpread, MergedRun, Spread
 from inspector.merging.rank_file import read_rank
+from inspector.merging.rank_findings import SEVERITIES
 from inspector.merging.row_types import (
     MERGED_SCHEMA,
     LeafRange,
@@ -22,7 +24,6 @@ from inspector.merging.row_types import (
 from inspector.merging.rules import RANK_RULES
 from inspector.report import ReportError
 
-_SEVERITIES = ("error", "warning", "note")
 _FOLDER = re.compile(r"rank-(\d{4,})")
 
 
@@ -81,8 +82,8 @@ def _findings(run: MergedRun) -> list[RankFinding]:
     """The findings about several ranks, then those of the ranks: the worst first, and of equally bad ones the
     earliest, which may be the cause of the others."""
     found = [finding for rule in RANK_RULES.values() for finding in rule.check(run)]
-    found += run.found.values()
-    return sorted(found, key=lambda finding: (_SEVERITIES.index(finding.severity), finding.backward_call or 0))
+    found = without_follow_ups([*found, *run.findings.all()], run)
+    return sorted(found, key=lambda finding: (SEVERITIES.index(finding.severity), finding.backward_call or 0))
 
 
 def _call_row(call: CallSpread) -> MergedCall:

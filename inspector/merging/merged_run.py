@@ -9,7 +9,8 @@ from typing import Any
 
 from inspector.merging.bucket_spread import ReductionSpread
 from inspector.merging.rank_file import CallOnRank, LeafOnRank, RankReport
-from inspector.merging.row_types import RankFinding, RankRow
+from inspector.merging.rank_findings import RankFindings
+from inspector.merging.row_types import RankRow
 from inspector.merging.tensor_on_rank import TensorOnRank
 
 QUANTITIES = ("data", "local", "reduced")
@@ -137,7 +138,7 @@ class MergedRun:
         """By call and rank, the size of the root where it is finite."""
         self._held: set[str] | None = None
         self.sources: dict[str, Any] = {}
-        self.found: dict[tuple[Any, ...], RankFinding] = {}
+        self.findings = RankFindings()
 
     def add(self, report: RankReport, folder: str) -> None:
         """Add the report of one rank, in the order of the ranks. folder: where it is."""
@@ -161,7 +162,7 @@ class MergedRun:
         self._held = report.reduced if self._held is None else self._held & report.reduced
         self.sources = report.sources | self.sources
         for row in report.file.findings:
-            self._add_finding(row, report.number)
+            self.findings.add(row, report.number)
 
     @property
     def held(self) -> set[str]:
@@ -188,12 +189,3 @@ class MergedRun:
     def ordered(self) -> list[CallSpread]:
         """The calls by index."""
         return [self.calls[index] for index in sorted(self.calls)]
-
-    def _add_finding(self, row: dict[str, Any], rank: int) -> None:
-        """Add what a rank found; once for all ranks on which it is about the same line and parameters."""
-        place = row["location"] if isinstance(row["location"], dict) else {}
-        key = (row["rule"], place.get("file"), place.get("line"), tuple(row["parameters"]), row["backward_call"])
-        if key not in self.found:
-            self.found[key] = RankFinding(**row, ranks=[])
-        if rank not in self.found[key].ranks:
-            self.found[key].ranks.append(rank)
