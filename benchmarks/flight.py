@@ -45,7 +45,7 @@ WAYS: dict[str, tuple[float, Depth | None]] = {
     "3 %": (0.03, None),
     "1 %": (0.01, None),
     NO_UPDATES: (1.0, None),
-    "parameters, updates": (1.0, None),
+    "parameters and updates": (1.0, None),
     "modules": (1.0, "modules"),
     "Nodes": (1.0, "nodes"),
 }
@@ -108,12 +108,6 @@ def mlp() -> Training:
     model = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 1))
     x = torch.randn(32, 16)
     return Training(model, lambda: (model(x) - x.sum(1, keepdim=True)).pow(2).mean())
-
-
-def tiny() -> Training:
-    """One weight, for many steps."""
-    model, x = nn.Linear(1, 1, bias=False), torch.ones(1, 1)
-    return Training(model, lambda: model(x).pow(2).mean())
 
 
 WORKLOADS: dict[str, Callable[[], Training]] = {
@@ -233,8 +227,8 @@ def resident() -> float:
 def growth(steps: int, way: str) -> tuple[float, float]:
     """MiB by which the process grows from the first tenth of the steps to their end, and of the timeline."""
     torch.manual_seed(0)
-    training = tiny()
-    recorder = recorded(training, way, 0)
+    training = mlp()
+    recorder = recorded(training, way, 0, waits=False)
     recorder.open()
     sizes = []
     for part in (steps // 10, steps - steps // 10):
@@ -267,7 +261,7 @@ def main() -> None:
     if arguments.seconds:
         check_gradients()
     if arguments.steps:
-        print_growth(arguments.steps)
+        print_growth(arguments.steps, ways)
 
 
 def check_gradients() -> None:
@@ -278,9 +272,9 @@ def check_gradients() -> None:
         print(f"gradients at {way}: {'the same bits' if same else 'DIFFERENT'}")
 
 
-def print_growth(steps: int) -> None:
-    """Print what is kept of many steps."""
-    for way in ("3 %", "Nodes"):
+def print_growth(steps: int, wanted: list[str]) -> None:
+    """Print what is kept of many steps. wanted: the ways."""
+    for way in [way for way in ("3 %", "Nodes") if way in wanted]:
         grown, timeline = growth(steps, way)
         sizes = f"{grown:+.2f} MiB after the first tenth; timeline {timeline:.2f} MiB"
         print(f"{steps:,} steps at {way}: {sizes}", flush=True)
