@@ -10,7 +10,6 @@ import torch
 
 from inspector.graph.row_types import Source
 from inspector.graph.values import Unknown, is_unknown
-from inspector.recording.bypassed_wrappers import bypassed_wrappers
 from inspector.recording.call_count import CallCount
 from inspector.recording.calls_without_graph import without_graph_event
 from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
@@ -21,11 +20,12 @@ from inspector.recording.nested_calls import NestedCalls
 from inspector.recording.open_call import CallInfo, CountedCall, EngineWatch, OpenCall
 from inspector.recording.parts import NAMES, ORIGINAL, PARAMETERS, RETAINED, STATEMENTS, TRAINING, no_rows
 from inspector.recording.recorders import Recorders
+from inspector.recording.reducing_wrappers import reducing_wrappers
 from inspector.recording.training.idle_code import IdleCode
 from inspector.recording.training.lost_parameters import LostParameters
 from inspector.recording.watch_plan import WatchPlan, is_small, mode_here
 from inspector.report import Setting
-from inspector.report.row_types import Alive, EventRow, StatementRow
+from inspector.report.row_types import Alive, EventRow, StatementRow, WrapperRow
 from inspector.tensor_stats import Batch
 from inspector.tensor_stats.plain_tensor import plain_tensor, stored
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
@@ -95,8 +95,8 @@ class CallStart:
             forward.backward_begins(index, call.frame, call.given.outputs)
         cuts_of_roots = _cuts_of_roots(call, None if forward is None else forward.record)
         alive = run(RETAINED, lambda: recorders.retained.begins(index, graph, names), no_rows(Alive))
-        bypassed = run(NAMES, lambda: bypassed_wrappers(names, graph, nodes), list[str]())
-        setting = Setting(mode_here(forward), recorders.training.take_scale(), alive=alive, bypassed=bypassed)
+        wrappers = run(NAMES, lambda: reducing_wrappers(names, tracing, nodes), no_rows(WrapperRow))
+        setting = Setting(mode_here(forward), recorders.training.take_scale(), alive=alive, wrappers=wrappers)
         head = CallInfo(index, accumulates, location, setting, wanted or None, cuts_of_roots, small)
         given = walk(edges_of(call.given.gradients)).nodes if call.given.creates_graph else None
         return OpenCall(head, tracing, watch, outputs, [] if accumulates else wanted, pause, grads, given)
