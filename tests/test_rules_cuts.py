@@ -332,6 +332,72 @@ def test_a_tensor_that_is_wrapped_in_a_parameter_is_cut() -> None:
     assert found.evidence["kind"] == "parameter" and set(found.parameters) == {"weight", "bias"}
 
 
+GAIN = torch.ones(3, requires_grad=True)
+
+
+def made_by_a_function() -> torch.Tensor:
+    return nn.Parameter(data=GAIN.exp())
+
+
+class Listed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows = nn.ParameterList([nn.Parameter(torch.ones(3) * GAIN)])
+
+    def forward(self) -> torch.Tensor:
+        return self.rows[0]
+
+
+def replaced_weight() -> torch.Tensor:
+    layer = nn.Linear(3, 1)
+    layer.weight = nn.Parameter(layer.weight.detach() + GAIN)
+    return layer(torch.ones(3))
+
+
+WRAPS: dict[str, tuple[Callable[[], torch.Tensor], str | None]] = {
+    "a temporary": (lambda: nn.Parameter(torch.ones(3) * GAIN), "torch.ones(3) * GAIN"),
+    "a list": (lambda: next(nn.Parameter(row.detach() * GAIN) for row in torch.ones(2, 3)), "row.detach() * GAIN"),
+    "a dict": (lambda: {"w": nn.Parameter(GAIN[:2])}["w"], "GAIN[:2]"),
+    "a result": (made_by_a_function, "GAIN.exp()"),
+    "a module's list": (lambda: Listed()(), "torch.ones(3) * GAIN"),
+    "a replaced weight": (replaced_weight, "layer.weight.detach() + GAIN"),
+    "torch's own": (lambda: nn.Embedding.from_pretrained(GAIN.view(3, 1) * 2, freeze=False).weight, None),
+}
+
+
+@pytest.mark.parametrize("way", WRAPS)
+def test_an_expression_that_is_wrapped_in_a_parameter_is_cut(way: str) -> None:
+    make, text = WRAPS[way]
+    optimizer = torch.optim.SGD([GAIN], lr=0.1)
+
+    def run() -> None:
+        for _ in range(2):
+            make().sum().backward()
+            optimizer.step()
+
+    found = only(run, "detached")
+    assert found.evidence["kind"] == "parameter" and found.parameters == ["GAIN"]
+    assert found.message.startswith(f"{text or 'a tensor'} is wrapped in an nn.Parameter here")
+    assert (text or "from_pretrained") in found.location["code"]
+
+
+def test_copied_and_reparametrised_weights_are_no_cut() -> None:
+    old = nn.Linear(3, 3)
+    new = torch.nn.utils.parametrizations.weight_norm(nn.Linear(3, 3))
+    optimizer = torch.optim.SGD([*old.parameters(), *new.parameters()], lr=0.1)
+
+    def run() -> None:
+        copied = nn.Parameter(old.weight.detach().clone())
+        with torch.no_grad():
+            halved = nn.Parameter(old.weight * 0.5)
+        tied = nn.Parameter(old.weight)
+        for _ in range(2):
+            (new(old(torch.ones(2, 3))) @ (copied + halved + tied)).sum().backward()
+            optimizer.step()
+
+    assert [found.rule for found in findings(run) if found.rule == "detached"] == []
+
+
 def test_a_parameter_made_of_numbers_is_no_cut() -> None:
     torch.manual_seed(0)
     make = nn.Linear(2, 3)

@@ -55,7 +55,7 @@ def test_a_graph_and_that_of_its_derivative_share_a_slide(style) -> None:
     assert (figure.scene.width, figure.scene.height) == (960.0, 540.0)
     first, second = (set(panel_texts(panel)) for panel in figure.scene.panels)
     assert "after" in first & second
-    assert any("12" in text for text in second), "y″ = 6x"
+    assert "2x · 3 = 12" in second and any("12" in text for text in first), "y″ = 6x"
     assert geometry.problems(figure.scene) == []
 
 

@@ -15,7 +15,7 @@ from inspector.recording.calls_without_graph import without_graph_event
 from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
 from inspector.recording.engine_hook import EngineCall
 from inspector.recording.forward import ForwardRecord, ThreadNodes
-from inspector.recording.gradient_hooks import GradientCapture
+from inspector.recording.gradient_hooks import CreationWatch, GradientCapture
 from inspector.recording.nested_calls import NestedCalls
 from inspector.recording.open_call import CallInfo, CountedCall, EngineWatch, OpenCall
 from inspector.recording.parts import NAMES, ORIGINAL, PARAMETERS, RETAINED, STATEMENTS, TRAINING, no_rows
@@ -111,10 +111,10 @@ class CallStart:
         self, call: EngineCall, tracing: GraphSnapshot, batch: Batch, pause: contextlib.ExitStack
     ) -> EngineWatch:
         """What sees the engine while it runs; its hooks are installed."""
-        forward, graph, runs = self._recorders.forward, tracing.walk, None
-        if forward is not None and call.given.creates_graph:
-            runs = forward.runs_node(graph.structure.names)
-        capture = _capture(call, tracing, GradientCapture(batch, runs), pause)
+        forward, graph, creation = self._recorders.forward, tracing.walk, None
+        if forward is not None and call.given.creates_graph and forward.record.is_recorders_thread():
+            creation = CreationWatch(forward.runs_node(graph.structure.names), forward.gradients_flow)
+        capture = _capture(call, tracing, GradientCapture(batch, creation), pause)
         nested = NestedCalls(graph, batch, self._recorders.provenance.leaves.name_of)
         pause.callback(nested.ends)  # also after an internal error
         return EngineWatch(capture, nested)

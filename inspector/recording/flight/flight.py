@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from types import FrameType
-from typing import Any
 
 import torch
 from torch.optim.optimizer import Optimizer
@@ -20,7 +18,7 @@ from inspector.recording.flight.followed import Followed
 from inspector.recording.flight.nap import Roots
 from inspector.recording.flight.node_norms import Depth
 from inspector.recording.flight.node_watch import Look, NodeWatch
-from inspector.recording.flight.roots import Root, number_of, root_of
+from inspector.recording.flight.roots import Root, root_of
 from inspector.recording.flight.scaler_watch import ScalerWatch
 from inspector.recording.flight.stepping import KnownOptimizers, NextStep, OpenSteps, rate_of
 from inspector.recording.flight.store import BLOCK, Step, StepStore
@@ -364,24 +362,15 @@ class Flight:
         """Whether the last root is known not to be finite."""
         return self._log.last_root is not None and not self._log.last_root.is_finite
 
-    def number_of(self, roots: Sequence[Any]) -> float | None:
-        """The root of a call in a step that is only counted; None if reading it would take long."""
-        if not self.scaler.scales:
-            return number_of(roots)
-        root = self.scaler.take_root()
-        if root is None:
-            return number_of(roots)
-        return root.value if isinstance(root.value, float) else None
-
-    def skipped(self, roots: Roots, calls: int) -> None:
-        """Steps with these roots were only counted, with so many backward calls."""
+    def skipped(self, roots: Roots, calls: int, seconds: float) -> None:
+        """Steps with these roots were only counted, with so many backward calls. seconds: of counting one."""
         log = self._log
         if roots:
             self._steps.next.measured = self._steps.next.root = None
             self._note_skipped_roots(roots)
             self._store.skip(roots)
             self._steps.counter.finished += len(roots)
-            self.cost.note_skipped(len(roots))
+            self.cost.note_skipped(len(roots), seconds)
             self.cost.note_steps(1, may_skip=self._may_skip)
             self._decided()
         log.calls += calls
