@@ -21,6 +21,7 @@ from inspector.tracing.snapshot import GraphSnapshot
 from inspector.tracing.walk import walk
 from inspector.user_code.paths import UserFiles
 from inspector.user_code.variable_names import Names, names_from
+from inspector.util.gc_pause import gc_paused
 from inspector.util.stderr import say
 
 
@@ -45,7 +46,7 @@ def trace_from(thing: Any, frame: Any) -> Graph:
 def trace_named(thing: Any, names: Names) -> Graph:
     """`trace`, with known names."""
     DEEP_GRAPHS.release()
-    with hidden(), REFERENCES.used():
+    with gc_paused(), hidden(), REFERENCES.used():
         roots = roots_of(thing)
         outputs = [output for output, _ in roots]
         graph = walk(edge for _, edge in roots)

@@ -105,8 +105,10 @@ class _Summary(Pending):
 
     @property
     def elements(self) -> str | None:
+        if self.arranged == UNARRANGED or self.shape.numel() > MOST_ELEMENTS:
+            return None
         sample = self.measured.sample
-        if sample is None or self.arranged == UNARRANGED:
+        if sample is None:
             return None
         try:
             return packed_elements(sample, self.dtype, self.shape, self.arranged)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cached_property
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy
@@ -37,32 +38,46 @@ class SameElements:
 
     def value(self, pair: Pair) -> Value:
         """The value of a tensor that was not measured; None if there is no measured one with the same elements."""
-        if pair not in self._steps:
-            return None
         if pair not in self._found:
-            self._found[pair] = self._search(pair)
+            self._found[pair] = None if self._record.is_structure_only else self._search(pair)
         return self._found[pair]
 
-    @cached_property
-    def _steps(self) -> dict[Pair, list[tuple[_Step, Pair]]]:
-        """The steps between two tensors, by the tensor at their end."""
-        found: dict[Pair, list[tuple[_Step, Pair]]] = {}
-        structure = self._record.structure
-        if self._record.is_structure_only:
-            return found
-        may_keep = {name: self._may_keep_elements(name) for name in set(structure.names)}
-        for position, name in enumerate(structure.names):
-            for _, target, input_nr in structure.edges_of(position) if may_keep[name] else ():
-                if target == EMPTY or not self._keeps_elements(position, (target, input_nr)):
-                    continue
-                view, base = (position, 0), (target, input_nr)
-                found.setdefault(base, []).append((_Step(position, to_view=False), view))
-                if is_kind(name, NodeKind.VIEW):  # a copy is not changed by later writes to the base
-                    found.setdefault(view, []).append((_Step(position, to_view=True), base))
-        return found
+    def _steps_to(self, end: Pair) -> list[tuple[_Step, Pair]]:
+        """The steps from another tensor to this one, in walk order of the functions between them."""
+        structure, (own, output_nr) = self._record.structure, end
+        found = [
+            (view, (_Step(view, to_view=False), (view, 0)))
+            for view, input_nr in self._users.get(own, ())
+            if input_nr == output_nr and self._keeps_elements(view, end)
+        ]
+        name = structure.names[own]
+        if output_nr == 0 and name in self._keeping and is_kind(name, NodeKind.VIEW):
+            # a copy is not changed by later writes to the base
+            bases = [(target, input_nr) for _, target, input_nr in structure.edges_of(own) if target != EMPTY]
+            found += [(own, (_Step(own, to_view=True), base)) for base in bases if self._keeps_elements(own, base)]
+            found.sort(key=itemgetter(0))
+        return [step for _, step in found]
 
-    def _may_keep_elements(self, name: str) -> bool:
-        return is_kind(name, NodeKind.REARRANGES) or op_of(name) == "expand"
+    @cached_property
+    def _keeping(self) -> set[str]:
+        """The names of the functions of the graph that may keep all elements of their input."""
+        return {
+            name
+            for name in set(self._record.structure.names)
+            if is_kind(name, NodeKind.REARRANGES) or op_of(name) == "expand"
+        }
+
+    @cached_property
+    def _users(self) -> dict[int, list[tuple[int, int]]]:
+        """Function → (a function of `_keeping` that it sends its output to, number of the output)."""
+        structure, keeping = self._record.structure, self._keeping
+        found: dict[int, list[tuple[int, int]]] = {}
+        for position, name in enumerate(structure.names):
+            if name in keeping:
+                for _, target, input_nr in structure.edges_of(position):
+                    if target != EMPTY:
+                        found.setdefault(target, []).append((position, input_nr))
+        return found
 
     def _keeps_elements(self, position: int, base: Pair) -> bool:
         sizes = [self._shape(pair) for pair in ((position, 0), base)]
@@ -77,7 +92,7 @@ class SameElements:
         ways: dict[Pair, list[tuple[_Step, Pair]]] = {pair: []}
         waiting = [pair]
         for now in waiting:
-            for step, source in self._steps.get(now, ()):
+            for step, source in self._steps_to(now):
                 if source in ways:
                     continue
                 ways[source] = [(step, now), *ways[now]]
