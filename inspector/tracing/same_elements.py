@@ -83,7 +83,7 @@ class SameElements:
         sizes = [self._shape(pair) for pair in ((position, 0), base)]
         return None not in sizes and math.prod(sizes[0] or ()) == math.prod(sizes[1] or ())
 
-    def _shape(self, pair: Pair) -> list[int] | None:
+    def _shape(self, pair: Pair) -> tuple[int, ...] | None:
         outputs = self._record.nodes[pair[0]].outputs
         return outputs[pair[1]].shape if pair[1] < len(outputs) else None
 
@@ -110,7 +110,7 @@ class SameElements:
             return self._in_new_order(numpy.array(value, dtype=object), way)
         names = [self._record.structure.names[step.view] for step, _ in way]
         relation = "the tensor that it is a view of" if way[0][0].to_view else f"a view of it ({names[0]})"
-        moved: Value = {**value, "shape": self._shape(target), "computed": f"from {relation}"}
+        moved: Value = {**value, "shape": list(self._shape(target) or ()), "computed": f"from {relation}"}
         known = elements_of(value)
         elements = None if known is None else self._in_new_order(numpy.array(known).reshape(value["shape"]), way)
         return with_elements(moved, None if elements is None else numpy.ravel(elements).tolist())
