@@ -425,6 +425,33 @@ def test_a_model_in_use_without_a_gradient(way: str) -> None:
         assert ", although their modules ran" in found[0].message and "nn.Parameter(output)" in found[0].advice
 
 
+CUTS = {
+    "q(X).argmax(1)": lambda q: q(X).argmax(1).float(),
+    "q(X).detach()": lambda q: q(X).detach()[:, 0],
+    "round": lambda q: q(X)[:, 0].round(),
+}
+
+
+@pytest.mark.parametrize("code", CUTS)
+def test_the_only_way_of_a_model_to_the_loss_carries_no_gradient(code: str) -> None:
+    """Another model gets the gradients; which of the two is wrong, the cut or the optimizer, is not known."""
+
+    def program() -> None:
+        q, target = net(), net()
+        optimizer = torch.optim.SGD(q.parameters(), lr=0.1)
+        for _ in range(2):
+            chosen = CUTS[code](q)
+            (chosen - target(X).amax(1)).square().mean().backward()
+            optimizer.step()
+
+    found = [finding for finding in said(program) if finding.rule == "optimizer-without-gradient"]
+    if code == "round":  # its gradient is zero, but it is there
+        assert not found
+    else:
+        assert f": the loss uses what they compute only by {code} (line " in found[0].message
+        assert "or create the optimizer with the parameters of the model you train" in found[0].advice
+
+
 def test_optimizers_that_take_turns() -> None:
     def program() -> None:
         model = net()

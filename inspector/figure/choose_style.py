@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import islice
 from typing import Final
 
 from inspector.folding import FoldedGraph, fold
 from inspector.graph import Graph
 from inspector.graph.inner_parts import opened, operation_count
+from inspector.graph.topology import topology_of
 from inspector.options.choices import Depth, StyleName, check_depth
 from inspector.options.figure_options import FigureOptions
 
@@ -75,5 +75,5 @@ def _style(graph: Graph, look: FigureOptions, depth: Depth) -> StyleName:
 
 def _is_larger(graph: Graph, most: int) -> bool:
     """Whether more Nodes than this would be drawn, counting the operations of compiled functions."""
-    functions = sum(1 for _ in islice(graph.functions(), most + 1))
+    functions = len(topology_of(graph))
     return functions > most or functions + operation_count(opened(graph)) > most

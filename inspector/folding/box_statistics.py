@@ -8,10 +8,9 @@ from typing import Any, TypedDict
 
 from inspector.folding.boxes import FoldedBox
 from inspector.folding.module_paths import name_of
-from inspector.graph import Graph, is_summary, is_unknown
-from inspector.graph.inner_parts import leaves_inside, part_of
-from inspector.graph.row_types import FlowEdge, FoldRow, NextEdge, Norms
-from inspector.graph.saved_memory import saved_bytes
+from inspector.graph import is_summary, is_unknown
+from inspector.graph.inner_parts import leaves_inside
+from inspector.graph.row_types import FlowEdge, FoldRow, Norms
 from inspector.graph.topology import Topology
 from inspector.graph.value_norms import value_norm
 from inspector.graph.values import Value, unknown
@@ -77,27 +76,25 @@ class BoxTotals(TypedDict):
     steps: list[int] | None
 
 
-def box_totals(graph: Graph, of: Topology, box: FoldedBox) -> BoxTotals:
-    """The counts of a box. graph: the unfolded graph."""
-    functions = [of.functions[position] for position in box.positions]
-    made_for = of.leaves
-    ids = [of.ids[position] for position in box.positions]
-    leaves = [graph.tensor(made_for[function]) for function in ids if function in made_for]
-    turns = [node["step"] for node in functions if isinstance(node["step"], int)]
+def box_totals(of: Topology, box: FoldedBox) -> BoxTotals:
+    """The counts of a box. of: the index of the unfolded graph."""
+    ids, made_for, steps = of.ids, of.leaves, of.functions.steps
+    leaves = [leaf for position in box.positions if (leaf := made_for.get(ids[position])) is not None]
+    turns = [step for position in box.positions if isinstance(step := steps[position], int)]
     return {
-        "nodes": len(functions),
+        "nodes": len(box.positions),
         "parameters": len(leaves),
-        "elements": sum(math.prod(leaf["shape"]) for leaf in leaves),
-        "saved_bytes": sum(saved_bytes(node) for node in functions if node["saved"]),
-        "grads": norm_range(leaf["gradient"] for leaf in leaves),
+        "elements": sum(math.prod(of.tensors.shape(leaf)) for leaf in leaves),
+        "saved_bytes": of.functions.saved_bytes(box.positions),
+        "grads": norm_range(map(of.tensors.gradient, leaves)),
         "steps": [min(turns), max(turns)] if turns else None,
     }
 
 
-def fold_attributes(graph: Graph, of: Topology, box: FoldedBox) -> FoldRow:
-    """The attributes of a box. graph: the unfolded graph."""
-    functions = [of.functions[position] for position in box.positions]
-    totals = box_totals(graph, of, box)
+def fold_attributes(of: Topology, box: FoldedBox) -> FoldRow:
+    """The attributes of a box. of: the index of the unfolded graph."""
+    totals = box_totals(of, box)
+    gradients, is_leaf, parts = of.functions.gradients, of.leaf_flags, of.functions.parts
     row: FoldRow = {
         "kind": "fold",
         "why": box.kind,
@@ -110,7 +107,7 @@ def fold_attributes(graph: Graph, of: Topology, box: FoldedBox) -> FoldRow:
         "parameters": totals["parameters"],
         "elements": totals["elements"],
         "saved_bytes": totals["saved_bytes"],
-        "norms": norm_range(node["gradient"] for node in functions if not node["is_leaf"]),
+        "norms": norm_range(gradients[at] for at in box.positions if not is_leaf[at]),
         "arriving": norm_range(arriving(of, part) for part in box.repeats or (box,)),
         "grads": totals["grads"],
         "steps": totals["steps"],
@@ -120,7 +117,8 @@ def fold_attributes(graph: Graph, of: Topology, box: FoldedBox) -> FoldRow:
         "before": {"data": _IN_A_BOX, "grad": _IN_A_BOX},
         "after": {"data": _IN_A_BOX, "grad": _IN_A_BOX},
     }
-    if nested_leaves := len({leaf for node in functions for leaf in leaves_inside(part_of(node))}):
+    inside = [parts[at] for at in box.positions if at in parts] if parts else []
+    if nested_leaves := len({leaf for part in inside for leaf in leaves_inside(part)}):
         row["nested_leaves"] = nested_leaves
     return row
 
@@ -131,7 +129,7 @@ def arriving(of: Topology, box: FoldedBox) -> Value:
     found: list[Any] = []
     for position in box.positions:
         if position in of.roots or not inside.issuperset(of.arrivals.of(position)):
-            found += _sizes(of.functions[position]["gradient"])
+            found += _sizes(of.functions.gradients[position])
     sizes = [size for size in found if isinstance(size, float)]
     if any(not math.isfinite(size) for size in sizes):
         return math.nan
@@ -140,11 +138,11 @@ def arriving(of: Topology, box: FoldedBox) -> Value:
     return None if None in found else _IN_A_BOX
 
 
-def flow_attributes(edges: Sequence[NextEdge]) -> FlowEdge:
-    """The attributes of the edge that stands for several edges between two items."""
+def flow_attributes(of: Topology, edges: Sequence[int]) -> FlowEdge:
+    """The attributes of the edge that stands for several edges between two items. edges: their numbers."""
     return {
         "kind": "flow",
         "count": len(edges),
-        "norms": norm_range(edge["gradient"] for edge in edges),
+        "norms": norm_range(map(of.edges.gradient, edges)),
         "back": False,
     }

@@ -124,7 +124,7 @@ def label_of_parts(context: FoldingContext, part: Sequence[Item]) -> str:
 def _name(context: FoldingContext, item: Item) -> str:
     """The name of a module or function; for a line, the variable it assigns, or its first characters."""
     if not isinstance(item, FoldedBox):
-        return without_backward(context.function(item)["name"])
+        return without_backward(context.name(item))
     if item.kind != "line":
         return item.label
     target, _, value = item.label.partition(" = ")

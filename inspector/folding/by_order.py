@@ -73,7 +73,7 @@ def _cuts(
 
 
 def _place(context: FoldingContext, item: Item) -> tuple[str, int] | None:
-    return file_and_line(context.function(context.first(item))["source"])
+    return file_and_line(context.source(context.first(item)))
 
 
 def _labels(context: FoldingContext, parts: Sequence[Sequence[Item]]) -> list[str]:

@@ -29,7 +29,7 @@ class RepeatFinder:
 
     def __init__(self, context: FoldingContext) -> None:
         self._context = context
-        self._keys = IsomorphismKey(context.graph, context.topology)
+        self._keys = IsomorphismKey(context.topology)
 
     def fold_repeats(self, items: Sequence[Item], path: Path) -> list[Item]:
         """The items, with every run of equal siblings as one box. path: the module that contains them."""
@@ -74,9 +74,9 @@ class RepeatFinder:
         if kind == "call" or (kind is None and inner):
             return "pass", inner
         if kind in ("line", None):
-            function = context.function(context.first(item))
-            place = file_and_line(function["source"]) if self._context.calls.has_lines(path) else None
-            return None if place is None else ("line", place, kind or function["name"])
+            first = context.first(item)
+            place = file_and_line(context.source(first)) if context.calls.has_lines(path) else None
+            return None if place is None else ("line", place, kind or context.name(first))
         return None
 
     def _stacks(self, siblings: Sequence[Item], path: Path) -> Iterator[tuple[FoldedBox, Sequence[Item]]]:
@@ -107,7 +107,7 @@ class RepeatFinder:
     def _alone(self, position: int) -> FoldedBox:
         """A function as a part."""
         path = self._context.paths[position]
-        label = self._context.calls.label(path) or without_backward(self._context.function(position)["name"])
+        label = self._context.calls.label(path) or without_backward(self._context.name(position))
         return FoldedBox("line", label, path, [position])
 
     def stack(self, parts: Sequence[FoldedBox], path: Path, items: Sequence[Item] | None = None) -> FoldedBox:
@@ -118,7 +118,7 @@ class RepeatFinder:
     def _stack_label(self, parts: Sequence[FoldedBox], items: Sequence[Item], path: Path) -> str:
         """The range of names; `cell, 10 passes` for all of them; `line 21: losses.append(…)`."""
         first = items[0]
-        place = file_and_line(self._context.function(self._context.first(first))["source"])
+        place = file_and_line(self._context.source(self._context.first(first)))
         if parts[0].kind == "line" and place is not None and self._context.path(first) == path:
             return f"line {place[1]}: {parts[0].label}"
         return self._label_of_passes(items, len(path) + 1) or label_span(parts[-1].label, parts[0].label)
@@ -152,7 +152,7 @@ class RepeatFinder:
             index = place[position]
             inner = self._context.paths[position][depths[index] :]
             return (
-                self._context.function(position)["name"],
+                self._context.name(position),
                 index,
                 names_in(inner) if exact else masked_names(inner),
             )
@@ -165,7 +165,7 @@ class RepeatFinder:
         context, position = self._context, members(item)[0]
         inner = context.paths[position][len(context.path(item)) :]
         names = masked_names(inner) if isinstance(item, FoldedBox) and item.kind == "step" else names_in(inner)
-        return self._keys.key_of_one(position, (context.function(position)["name"], 0, names))
+        return self._keys.key_of_one(position, (context.name(position), 0, names))
 
 
 def _are_steps(items: Sequence[Item]) -> bool:

@@ -59,11 +59,11 @@ def _of_line(context: FoldingContext, lines: dict[int, _Line], line: _Line, posi
 
 
 def _line(context: FoldingContext, position: int) -> _Line | None:
-    return file_and_line(context.function(position)["source"])
+    return file_and_line(context.source(position))
 
 
 def _box(context: FoldingContext, group: list[int]) -> FoldedBox:
-    source = context.function(group[0])["source"]
+    source = context.source(group[0])
     assert source is not None and "code" in source
     code = " ".join(source["code"].split())
     leaves = dict.fromkeys(target for position in group for target in context.topology.following(position))

@@ -10,7 +10,7 @@ from inspector.folding.boxes import FoldedBox, Item, following_items, members
 from inspector.folding.module_calls import ModuleCalls
 from inspector.folding.module_paths import Path, common, names_in
 from inspector.graph import Graph
-from inspector.graph.row_types import FunctionRow
+from inspector.graph.row_types import Place
 from inspector.graph.topology import IncomingEdges, topology_of
 
 _DIGITS = re.compile(r"\d+")
@@ -24,10 +24,9 @@ class FoldingContext:
     """
 
     def __init__(self, graph: Graph, atoms: Sequence[FoldedBox] = ()) -> None:
-        self.graph = graph
         self.topology = topology_of(graph)
         self.turns = self.topology.turns
-        self.calls = ModuleCalls(graph, self.topology)
+        self.calls = ModuleCalls(self.topology)
         self.paths = self.calls.paths
         self._is_leaf = self.topology.leaf_flags
         self._atoms = {self.first(atom): atom for atom in atoms}
@@ -43,9 +42,13 @@ class FoldingContext:
         """The edges, grouped by target."""
         return self.topology.arrivals
 
-    def function(self, position: int) -> FunctionRow:
-        """The attributes of a function."""
-        return self.topology.functions[position]
+    def name(self, position: int) -> str:
+        """The name of a function."""
+        return self.topology.functions.names[position]
+
+    def source(self, position: int) -> Place:
+        """Where a function was created."""
+        return self.topology.functions.sources[position]
 
     def is_leaf(self, item: Item) -> bool:
         """Whether an item is an AccumulateGrad."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
 from inspector.folding.box_statistics import flow_attributes, fold_attributes
 from inspector.folding.boxes import FoldedBox, Item, following_items, functions_of, item_id, members
 from inspector.graph import Graph
-from inspector.graph.row_types import NextEdge
+from inspector.graph.row_types import EdgeRow
 from inspector.graph.rows import Rows
 from inspector.graph.topology import Topology, topology_of
 from inspector.graph.traversal import strong_components
@@ -25,14 +26,13 @@ def build_folded_rows(whole: Graph, items: Sequence[Item]) -> Rows:
     of = topology_of(whole)
     rows = Rows()
     shown = _shown(whole, of, items)
-    boxes = {item_id(of.ids, item): item for item in items if isinstance(item, FoldedBox)}
-    first = {of.ids[box.positions[0]]: identifier for identifier, box in boxes.items()}
-    for identifier, attributes in whole.rows.nodes.items():
-        if identifier in first:
-            box = boxes[first[identifier]]
-            rows.add_node(first[identifier], dict(fold_attributes(whole, of, box)))
+    boxes = {of.ids[item.positions[0]]: item for item in items if isinstance(item, FoldedBox)}
+    for identifier in _in_walk_order(whole, shown | boxes.keys()):
+        if identifier in boxes:
+            box = boxes[identifier]
+            rows.add_node(item_id(of.ids, box), dict(fold_attributes(of, box)))
         if identifier in shown:
-            rows.add_node(identifier, dict(attributes))
+            rows.add_node(identifier, dict(whole[identifier]))
     names = [item_id(of.ids, item) for item in items]
     _add_tensor_edges(rows, whole, of, items)
     _add_flow(rows, of, items, names)
@@ -41,32 +41,43 @@ def build_folded_rows(whole: Graph, items: Sequence[Item]) -> Rows:
 
 def _shown(whole: Graph, of: Topology, items: Sequence[Item]) -> set[str]:
     """The functions that are items, their tensors, and the roots."""
-    shown = {root for root in whole.roots if root in whole.rows}
-    successors, predecessors = whole.rows.succ, whole.rows.pred
+    shown = {root for root in whole.roots if root in whole}
     for item in items:
         if isinstance(item, FoldedBox):
             continue
         identifier = of.ids[item]
         shown.add(identifier)
-        for neighbours in (successors[identifier], predecessors[identifier]):
-            for other, parallel in neighbours.items():
-                if any(edge["kind"] in _FUNCTION_AND_TENSOR for edge in parallel.values()):
-                    shown.add(other)
+        shown.update(target for target, _ in _tensor_edges(whole, identifier))
+        shown.update(of.made.get(identifier, ()))
     return shown
+
+
+def _in_walk_order(graph: Graph, identifiers: AbstractSet[str]) -> list[str]:
+    if graph.source is not None:
+        return graph.source.in_walk_order(identifiers)
+    return [identifier for identifier in graph.rows.nodes if identifier in identifiers]
+
+
+def _tensor_edges(graph: Graph, source: str) -> list[tuple[str, EdgeRow]]:
+    """(target, attributes) of the edges from a function or a tensor that are not between two functions."""
+    edges = graph.rows.out_edges(source) if graph.source is None else graph.source.out_edges(source)
+    return [(target, edge) for target, edge in edges if edge["kind"] in _FUNCTION_AND_TENSOR]
 
 
 def _add_tensor_edges(rows: Rows, whole: Graph, of: Topology, items: Sequence[Item]) -> None:
     """Add grad_fn, accumulate and saved edges whose ends are both shown, and edges from roots to boxes."""
+    boxes = {item_id(of.ids, item) for item in items if isinstance(item, FoldedBox)}
     for source in rows.nodes:
-        if source not in whole.rows:
-            continue
-        for target, attributes in whole.rows.out_edges(source):
-            if attributes["kind"] in _FUNCTION_AND_TENSOR and target in rows:
-                rows.add_edge(source, target, dict(attributes))
-    owner = {of.ids[position]: items[index] for position, index in functions_of(items)}
+        if source not in boxes:
+            for target, attributes in _tensor_edges(whole, source):
+                if target in rows:
+                    rows.add_edge(source, target, dict(attributes))
+    known = (root for root in whole.roots if root in whole)
+    made_by = {root: of.index.get(whole.tensor(root)["grad_fn"] or "", -1) for root in known}
+    makers = set(made_by.values())
+    owner = {position: items[index] for position, index in functions_of(items) if position in makers}
     for root in whole.roots:
-        function = whole.tensor(root)["grad_fn"] if root in whole.rows else None
-        box = None if function is None else owner.get(function)
+        box = owner.get(made_by.get(root, -1))
         if isinstance(box, FoldedBox):
             rows.add_edge(root, item_id(of.ids, box), {"kind": "grad_fn"})
 
@@ -75,25 +86,25 @@ def _add_flow(rows: Rows, of: Topology, items: Sequence[Item], names: Sequence[s
     owner = array("i", [-1]) * len(of)
     for position, index in functions_of(items):
         owner[position] = index
-    bundles: dict[tuple[int, int], list[NextEdge]] = {}
+    bundles: dict[tuple[int, int], list[int]] = {}
     for position, mine in enumerate(owner):
         for edge in range(of.starts[position], of.starts[position + 1]):
             other = owner[of.targets[edge]]
             if other == mine or mine < 0 or other < 0:
                 continue
             if isinstance(items[mine], FoldedBox) or isinstance(items[other], FoldedBox):
-                bundles.setdefault((mine, other), []).append(of.edges[edge])
+                bundles.setdefault((mine, other), []).append(edge)
             else:
                 rows.add_edge(names[mine], names[other], dict(of.edges[edge]))
     back = _back_edges(of, items, bundles) if bundles else set()
     for (source, target), edges in bundles.items():
-        attributes = flow_attributes(edges)
+        attributes = flow_attributes(of, edges)
         attributes["back"] = (source, target) in back
         rows.add_edge(names[source], names[target], attributes)
 
 
 def _back_edges(
-    of: Topology, items: Sequence[Item], bundles: dict[tuple[int, int], list[NextEdge]]
+    of: Topology, items: Sequence[Item], bundles: Iterable[tuple[int, int]]
 ) -> set[tuple[int, int]]:
     """The back edges of cycles of items: without them the items have a topological order.
 

@@ -114,8 +114,8 @@ class Grouping:
 
     def _kind(self, position: int) -> Hashable:
         """The properties that a function shares with its counterparts in other iterations of a loop."""
-        function = self.ground.function(position)
-        return function["name"], masked_names(self.ground.paths[position]), file_and_line(function["source"])
+        context, line = self.ground, file_and_line(self.ground.source(position))
+        return context.name(position), masked_names(context.paths[position]), line
 
     def _by_step(self, positions: Sequence[int], path: Path) -> list[Item]:
         """The iterations of all loops as boxes, and the functions outside of loops; empty if there is no loop."""
@@ -158,8 +158,8 @@ class Grouping:
 
     def _lines(self, parts: Sequence[list[int]], path: Path) -> str:
         """The lines of a loop outside of inner modules, `lines 12` to `16`; empty if they are unknown."""
-        functions = (self.ground.function(position) for part in parts for position in part)
-        own = {place for function in functions if (place := file_and_line(function["source"])) is not None}
+        sources = (self.ground.source(position) for part in parts for position in part)
+        own = {place for source in sources if (place := file_and_line(source)) is not None}
         files = Counter(file for file, _ in own)
         if not files:
             return ""

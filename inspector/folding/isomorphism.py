@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from inspector.graph import Graph
 from inspector.graph.topology import Topology
 
 StructureKey = tuple[Any, ...]
@@ -28,12 +27,12 @@ _OUTSIDE = -1
 class IsomorphismKey:
     """Certificates of parts of one Graph; they can be compared with each other."""
 
-    def __init__(self, graph: Graph, of: Topology) -> None:
+    def __init__(self, of: Topology) -> None:
         self._of, self._turns = of, of.turns
         self._numbers: dict[Any, int] = {}
         self._edges: dict[int, list[_Edge]] = {}
         self._shapes = {
-            of.index[function]: tuple(graph.tensor(leaf)["shape"]) for function, leaf in of.leaves.items()
+            of.index[function]: tuple(of.tensors.shape(leaf)) for function, leaf in of.leaves.items()
         }
 
     def key_of(self, positions: Sequence[int], label: Label) -> StructureKey:
@@ -89,10 +88,13 @@ class IsomorphismKey:
         """The edges of a function, by slot. A target outside of a part counts only if it is a leaf."""
         found = self._edges.get(position)
         if found is None:
-            is_leaf = self._of.leaf_flags
+            of, is_leaf = self._of, self._of.leaf_flags
+            own = slice(of.starts[position], of.starts[position + 1])
             found = self._edges[position] = [
-                (edge["slot"], edge["input_nr"], target, target if is_leaf[target] else _OUTSIDE)
-                for target, edge in self._of.leaving(position)
+                (slot, input_nr, target, target if is_leaf[target] else _OUTSIDE)
+                for slot, input_nr, target in zip(
+                    of.edges.slots[own], of.edges.input_nrs[own], of.targets[own], strict=True
+                )
             ]
         return found
 

@@ -6,7 +6,6 @@ from functools import cached_property
 
 from inspector.folding.module_paths import Path, module_paths, name_of
 from inspector.folding.modules_from_parameter_names import modules_from_parameter_names
-from inspector.graph import Graph
 from inspector.graph.places import file_and_line
 from inspector.graph.topology import Topology
 
@@ -18,12 +17,12 @@ class ModuleCalls:
     since none were recorded.
     """
 
-    def __init__(self, graph: Graph, topology: Topology) -> None:
-        named = modules_from_parameter_names(graph, topology)
+    def __init__(self, topology: Topology) -> None:
+        named = modules_from_parameter_names(topology)
         self.are_inferred = named is not None
         self.paths: list[Path] = module_paths(topology, named)
         for function, leaf in topology.leaves.items():
-            name = graph[leaf]["name"]
+            name = topology.tensors.name(leaf)
             if name and name.isidentifier():  # a variable or a parameter of the outermost module
                 self.paths[topology.index[function]] = ()
         self._functions = topology.functions
@@ -32,7 +31,7 @@ class ModuleCalls:
     def lines_below(self, depth: int) -> set[tuple[str, int]]:
         """Lines that call a module below this depth: the functions they created are not one expression."""
         if depth not in self._lines:
-            places = (self._functions[at]["source"] for at, path in enumerate(self.paths) if len(path) > depth)
+            places = (self._functions.sources[at] for at, path in enumerate(self.paths) if len(path) > depth)
             self._lines[depth] = {line for line in map(file_and_line, places) if line is not None}
         return self._lines[depth]
 
@@ -44,9 +43,10 @@ class ModuleCalls:
     @cached_property
     def _own_lines(self) -> dict[Path, set[object]]:
         lines: dict[Path, set[object]] = {}
-        for own, function in zip(self.paths, self._functions, strict=True):
-            if not function["is_leaf"]:
-                lines.setdefault(own, set()).add(file_and_line(function["source"]))
+        functions = self._functions
+        for own, is_leaf, source in zip(self.paths, functions.leaf_flags, functions.sources, strict=True):
+            if not is_leaf:
+                lines.setdefault(own, set()).add(file_and_line(source))
         return lines
 
     def passes(self, path: Path) -> int:

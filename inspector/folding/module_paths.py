@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -23,14 +24,9 @@ def module_paths(of: Topology, named: Sequence[tuple[str, ...]] | None = None) -
     named: the modules of the functions, split into names, if they were not recorded.
     """
     result = _recorded(of) if named is None else [tuple((name, 1) for name in names) for names in named]
-    users: dict[int, Path] = {}
-    for position in range(len(of)):
-        for target in of.following(position):
-            if of.functions[target]["is_leaf"]:
-                mine = result[position]
-                users[target] = common(users[target], mine) if target in users else mine
-    for leaf, path in users.items():
-        result[leaf] = path
+    for leaf, is_leaf in enumerate(of.leaf_flags):
+        if is_leaf and (users := of.arrivals.of(leaf)):
+            result[leaf] = functools.reduce(common, [result[user] for user in users])
     return result
 
 
@@ -59,12 +55,11 @@ def common(one: tuple[_Step, ...], other: tuple[_Step, ...]) -> tuple[_Step, ...
 def _recorded(of: Topology) -> list[Path]:
     known: dict[tuple[str, tuple[int, ...]], Path] = {}
     result: list[Path] = []
-    for function in of.functions:
-        module = function["module"]
+    for module, passes in zip(of.functions.modules, of.functions.passes, strict=True):
         if not isinstance(module, str):
             result.append(())
             continue
-        key = module, tuple(function.get("passes", ()))
+        key = module, tuple(passes or ())
         path = known.get(key)
         if path is None:
             path = known[key] = _path(*key)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 
 from inspector.folding.module_paths import common
-from inspector.graph import Graph, is_unknown
+from inspector.graph import is_unknown
 from inspector.graph.node_kinds import NodeKind, is_kind
 from inspector.graph.topology import Topology
 
@@ -19,11 +19,12 @@ _Names = tuple[str, ...]
 """The path of a module, split into names."""
 
 
-def modules_from_parameter_names(graph: Graph, of: Topology) -> list[_Names] | None:
+def modules_from_parameter_names(of: Topology) -> list[_Names] | None:
     """The path of every function; None if modules were recorded, or if no leaf is named after one."""
-    if not all(is_unknown(function["module"]) for function in of.functions if not function["is_leaf"]):
+    modules = zip(of.functions.modules, of.leaf_flags, strict=True)
+    if not all(is_leaf or is_unknown(module) for module, is_leaf in modules):
         return None
-    holders = {of.index[function]: _module(graph[leaf]["name"]) for function, leaf in of.leaves.items()}
+    holders = {of.index[function]: _module(of.tensors.name(leaf)) for function, leaf in of.leaves.items()}
     if not any(holders.values()):
         return None
     found: list[_Names] = [()] * len(of)
@@ -57,7 +58,7 @@ def _parameter(of: Topology, holders: dict[int, _Names], target: int) -> _Names 
 
 def _is_view(of: Topology, position: int) -> bool:
     """Whether a function is a view of all elements of its input."""
-    name = of.functions[position]["name"]
+    name = of.functions.names[position]
     return is_kind(name, NodeKind.VIEW) and is_kind(name, NodeKind.COVERS)
 
 

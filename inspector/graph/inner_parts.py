@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from inspector.graph.columns import part_of
 from inspector.graph.model import Graph
-from inspector.graph.row_types import FunctionRow, InnerPart
+from inspector.graph.row_types import InnerPart
 from inspector.graph.step_replay import changed, copied
-from inspector.graph.values import is_unknown
+from inspector.graph.topology import topology_of
 
 MOST_OPERATIONS = 80
 """Maximum number of operations of a graph that are drawn."""
-
-
-def part_of(node: FunctionRow) -> InnerPart | None:
-    """What is in a function that is compiled or ran a graph of its own; None for others, and if it is unknown."""
-    part = node.get("compiled") or node.get("nested")
-    return None if part is None or is_unknown(part) else part
 
 
 def leaves_inside(part: InnerPart | None) -> list[str]:
@@ -28,8 +23,8 @@ def leaves_inside(part: InnerPart | None) -> list[str]:
 def opened(graph: Graph) -> dict[str, InnerPart]:
     """The functions that are drawn opened, by id: those of which it is known where their results go,
     unless they have too many operations together."""
-    known = ((key, part_of(row)) for key, row in graph.functions())
-    parts = {key: part for key, part in known if part is not None and "returns" in part}
+    of = topology_of(graph)
+    parts = {of.ids[position]: part for position, part in of.functions.parts.items() if "returns" in part}
     return parts if operation_count(parts) <= MOST_OPERATIONS else {}
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, cast, overload
 
 from inspector.graph.row_types import (
     AccumulateEdge,
@@ -32,6 +32,8 @@ from inspector.options.choices import Order
 if TYPE_CHECKING:
     import networkx
 
+    from inspector.graph.topology import Topology
+
 Moment = Literal["before", "after"]
 MOMENTS: tuple[Moment, Moment] = ("before", "after")
 
@@ -48,11 +50,44 @@ class Marks:
     harmed: set[str] = field(default_factory=set)
 
 
-class _LateRows:
-    """Rows that are built on first use, and then completed by every step that was asked for."""
+class RowSource(Protocol):
+    """Makes the rows of a graph: all of them, or before that single ones. A row that was made stays the same."""
 
-    def __init__(self, build: Callable[[], Rows]) -> None:
-        self._build: Callable[[], Rows] | None = build
+    def rows(self) -> Rows:
+        """All rows."""
+        ...
+
+    def row(self, identifier: str) -> NodeRow:
+        """The attributes of one node. Raises KeyError if there is none with this id."""
+        ...
+
+    def out_edges(self, identifier: str) -> Iterable[tuple[str, EdgeRow]]:
+        """As `Rows.out_edges`, in the same order, without the `next` edges."""
+        ...
+
+    def in_walk_order(self, identifiers: Iterable[str]) -> list[str]:
+        """These ids in the order of the rows."""
+        ...
+
+    def topology(self, roots: list[str]) -> Topology:
+        """The index of the graph, whose columns do not need its rows. roots: ids of tensors."""
+        ...
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether it is known which functions the engine ran."""
+        ...
+
+
+class _LateRows:
+    """Rows that are built on first use, and completed by every step that was asked for.
+
+    source: makes single rows until all are built. built: the rows. refinements: steps that wait for the first use.
+    """
+
+    def __init__(self, build: Callable[[], Rows] | RowSource) -> None:
+        self.source: RowSource | None = None if callable(build) else build
+        self._build: Callable[[], Rows] | None = build if callable(build) else build.rows
         self._built: Rows | None = None
         self._refinements: list[Callable[[Graph], None]] = []
 
@@ -60,17 +95,24 @@ class _LateRows:
         if self._built is None:
             assert self._build is not None
             self._built = self._build()
-            self._build = None
-            for refine in self._refinements:
-                refine(graph)
-            self._refinements.clear()
+            self._build = self.source = None
+            self._complete(graph)
         return self._built
+
+    def one(self, graph: Graph, identifier: str) -> Any:
+        self._complete(graph)
+        return self.of(graph).nodes[identifier] if self.source is None else self.source.row(identifier)
 
     def refine(self, graph: Graph, step: Callable[[Graph], None]) -> None:
         if self._built is not None:
             step(graph)
         else:
             self._refinements.append(step)
+
+    def _complete(self, graph: Graph) -> None:
+        steps, self._refinements = self._refinements, []
+        for step in steps:
+            step(graph)
 
 
 class Graph:
@@ -87,7 +129,7 @@ class Graph:
 
     def __init__(
         self,
-        build: Callable[[], Rows],
+        build: Callable[[], Rows] | RowSource,
         *,
         roots: list[str],
         steps: list[str] | None = None,
@@ -121,6 +163,11 @@ class Graph:
         return self._rows.of(self)
 
     @property
+    def source(self) -> RowSource | None:
+        """What makes single rows, until all are built; None if there is no such source."""
+        return self._rows.source
+
+    @property
     def network(self) -> networkx.MultiDiGraph[Any]:
         """The networkx graph, with the same dictionaries as `rows`."""
         return self.rows.network()
@@ -132,17 +179,19 @@ class Graph:
             return True
         if self._has_known_steps:
             return False
-        held = [self[root]["after"]["data"] for root in self.roots if root in self.rows]
+        held = [self[root]["after"]["data"] for root in self.roots if root in self]
         return any(not is_unknown(value) for value in held)
 
     @cached_property
     def _has_known_steps(self) -> bool:
+        if self.source is not None:
+            return self.source.has_steps
         return any(not is_unknown(function["step"]) for _, function in self.functions())
 
     @cached_property
     def has_boxes(self) -> bool:
         """Whether some of the nodes are boxes of several functions."""
-        return any(True for _ in self.folds())
+        return self.source is None and any(True for _ in self.folds())
 
     def make(self) -> None:
         """Build the rows now, while their source is available."""
@@ -171,15 +220,25 @@ class Graph:
 
     def __getitem__(self, identifier: str) -> NodeRow:
         """The attributes of the node with this id, a `function` or a `tensor`."""
-        return cast(NodeRow, self.rows.nodes[identifier])
+        return cast(NodeRow, self._rows.one(self, identifier))
+
+    def __contains__(self, identifier: object) -> bool:
+        """Whether there is a node with this id."""
+        if self.source is None:
+            return identifier in self.rows
+        try:
+            self.source.row(str(identifier))
+        except KeyError:
+            return False
+        return True
 
     def function(self, identifier: str) -> FunctionRow:
         """The attributes of a function."""
-        return cast(FunctionRow, self.rows.nodes[identifier])
+        return cast(FunctionRow, self._rows.one(self, identifier))
 
     def tensor(self, identifier: str) -> TensorRow:
         """The attributes of a tensor."""
-        return cast(TensorRow, self.rows.nodes[identifier])
+        return cast(TensorRow, self._rows.one(self, identifier))
 
     def name_of_grad_fn(self, tensor: TensorRow) -> str | None:
         """The name of a tensor's grad_fn; None if it has none.
@@ -189,7 +248,7 @@ class Graph:
         grad_fn = tensor["grad_fn"]
         if grad_fn is None:
             return None
-        return self.function(grad_fn)["name"] if grad_fn in self.rows else "in a box"
+        return self.function(grad_fn)["name"] if grad_fn in self else "in a box"
 
     def nodes(self) -> Iterator[tuple[str, NodeRow]]:
         """(id, attributes) of every node, in walk order."""

@@ -12,9 +12,9 @@ def output_of(of: Topology, function: str | None) -> str:
     function: the id of the grad_fn of a tensor; None for a leaf.
     """
     position = None if function is None else of.index.get(function)
-    module = None if position is None else of.functions[position]["module"]
+    module = None if position is None else of.functions.modules[position]
     if position is None or not isinstance(module, str) or not module:
         return ""
-    users = (of.functions[user]["module"] for user in of.arrivals.of(position))
+    users = (of.functions.modules[user] for user in of.arrivals.of(position))
     is_inside = any(isinstance(user, str) and f"{user}.".startswith(f"{module}.") for user in users)
     return "" if is_inside else f"out of {module}"

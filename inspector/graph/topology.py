@@ -14,9 +14,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 
+import numpy
+
+from inspector.graph.columns import EdgeColumns, FunctionColumns, TensorColumns
 from inspector.graph.model import Graph
-from inspector.graph.row_types import FunctionRow, NextEdge
+from inspector.graph.row_types import NextEdge
 from inspector.graph.traversal import longest_ways, topological_order
+from inspector.graph.values import Value
 
 Pair = tuple[str, int]
 """(id of a function, output number): a tensor of the forward. For a leaf, the function is its AccumulateGrad."""
@@ -26,20 +30,20 @@ Pair = tuple[str, int]
 class Topology:
     """The functions of a graph and their `next` edges, by position.
 
-    ids, functions: by position. index: id → position. starts, targets: the edges of function k go to
-    targets[starts[k] : starts[k + 1]], by slot; `edges` are their attributes.
+    ids, functions: by position. starts, targets: the edges of function k go to targets[starts[k] : starts[k + 1]],
+    by slot; `edges` are their attributes.
     makers: tensor → the function that created it and the output number; in a folded graph the function may be in
-    a box. roots: the functions at which backward starts.
+    a box. roots: the functions at which backward starts. tensors: what is asked of tensors.
     """
 
     ids: list[str]
-    functions: list[FunctionRow]
-    index: dict[str, int]
+    functions: FunctionColumns
     starts: array[int]
     targets: array[int]
-    edges: list[NextEdge]
+    edges: EdgeColumns
     makers: dict[str, Pair]
     roots: list[int]
+    tensors: TensorColumns
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -54,6 +58,11 @@ class Topology:
             yield self.targets[edge], self.edges[edge]
 
     @cached_property
+    def index(self) -> dict[str, int]:
+        """Id → position."""
+        return {identifier: position for position, identifier in enumerate(self.ids)}
+
+    @cached_property
     def order(self) -> array[int]:
         """The functions in topological order, starting at the roots (the same in every process)."""
         return topological_order(self.starts, self.targets)
@@ -66,10 +75,10 @@ class Topology:
             turns[position] = turn
         return turns
 
-    @cached_property
+    @property
     def leaf_flags(self) -> bytes:
         """For each function, 1 if it is an AccumulateGrad, else 0."""
-        return bytes([function["is_leaf"] for function in self.functions])
+        return self.functions.leaf_flags
 
     @cached_property
     def levels(self) -> array[int]:
@@ -84,17 +93,27 @@ class Topology:
     @cached_property
     def leaves(self) -> dict[str, str]:
         """AccumulateGrad → its leaf, in walk order."""
-        found = {}
-        for tensor, (function, _) in self.makers.items():
-            position = self.index.get(function)
-            if position is not None and self.functions[position]["is_leaf"]:
-                found[function] = tensor
-        return found
+        flags, index = self.leaf_flags, self.index
+        made = ((function, index.get(function), tensor) for tensor, (function, _) in self.makers.items())
+        return {function: tensor for function, at, tensor in made if at is not None and flags[at]}
 
     @cached_property
     def outputs(self) -> dict[Pair, str]:
         """(function, output number) → the tensor that it created; for an AccumulateGrad, its leaf."""
         return {pair: tensor for tensor, pair in self.makers.items()}
+
+    @cached_property
+    def several(self) -> frozenset[str]:
+        """The functions of which more outputs than the first are known, or get a gradient."""
+        edges = zip(self.targets, self.edges, strict=True)
+        entered = {self.ids[target] for target, edge in edges if edge["input_nr"]}
+        return frozenset(entered | {function for function, number in self.makers.values() if number})
+
+    def of_output(self, output: Pair, value: Value) -> Value:
+        """The part of one output in a value of its function, a list by output number if there are several."""
+        function, number = output
+        is_list = function in self.several and isinstance(value, list) and number < len(value)
+        return value[number] if is_list else value
 
     @cached_property
     def made(self) -> dict[str, list[str]]:
@@ -130,14 +149,18 @@ class IncomingEdges:
 
 
 def topology_of(graph: Graph) -> Topology:
-    """The index of a Graph, built once. Functions and edges that are added later are not in it."""
-    found = _made.get(graph)
+    """The index of a Graph, built once, and anew when all rows are there. Functions and edges that are added later
+    are not in it."""
+    source = graph.source
+    known = _made if source is None else _made_of_columns
+    found = known.get(graph)
     if found is None:
-        found = _made[graph] = _build_topology(graph)
+        found = known[graph] = _build_topology(graph) if source is None else source.topology(graph.roots)
     return found
 
 
 _made: weakref.WeakKeyDictionary[Graph, Topology] = weakref.WeakKeyDictionary()
+_made_of_columns: weakref.WeakKeyDictionary[Graph, Topology] = weakref.WeakKeyDictionary()
 
 
 def _build_topology(graph: Graph) -> Topology:
@@ -166,7 +189,9 @@ def _build_topology(graph: Graph) -> Topology:
     starts = array("i", accumulate(counts))
     made_by = [makers[root][0] for root in graph.roots if root in makers]
     roots = list(dict.fromkeys(index[function] for function in made_by if function in index))
-    return Topology(list(functions), list(functions.values()), index, starts, targets, edges, makers, roots)
+    rows = FunctionColumns(list(functions.values()).__getitem__, len(functions))
+    ways, tensors = EdgeColumns(edges.__getitem__, len(edges)), TensorColumns(graph.rows.nodes)
+    return Topology(list(functions), rows, starts, targets, ways, makers, roots, tensors)
 
 
 def _slot(edge: tuple[int, int, NextEdge]) -> int:
@@ -175,17 +200,12 @@ def _slot(edge: tuple[int, int, NextEdge]) -> int:
 
 def _arrivals(of: Topology) -> IncomingEdges:
     """The edges of a Topology, grouped by target, with the sources in walk order."""
-    counts = array("i", bytes(4 * (len(of) + 1)))
-    for target in of.targets:
-        counts[target + 1] += 1
-    starts = array("i", accumulate(counts))
-    free = array("i", starts)
-    found = array("i", bytes(4 * len(of.targets)))
-    numbers = [0] * len(found)  # a report may hold any integer here
-    for position in range(len(of)):
-        for edge in range(of.starts[position], of.starts[position + 1]):
-            target = of.targets[edge]
-            place = free[target]
-            free[target] = place + 1
-            found[place], numbers[place] = position, of.edges[edge]["input_nr"]
-    return IncomingEdges(starts, found, numbers)
+    targets = numpy.frombuffer(of.targets, numpy.int32) if of.targets else numpy.zeros(0, numpy.int32)
+    order = numpy.argsort(targets, kind="stable")
+    ends = numpy.frombuffer(of.starts, numpy.int32)
+    sources = numpy.repeat(numpy.arange(len(of), dtype=numpy.int32), ends[1:] - ends[:-1])[order]
+    counts = numpy.bincount(targets, minlength=len(of))
+    starts = numpy.concatenate(([0], numpy.cumsum(counts))).astype(numpy.int32)
+    numbers = of.edges.input_nrs  # a report may hold any integer here
+    into = [numbers[edge] for edge in order.tolist()]
+    return IncomingEdges(array("i", starts.tobytes()), array("i", sources.tobytes()), into)

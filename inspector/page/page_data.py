@@ -329,7 +329,7 @@ class _Unfolded(_Builder):
 
     def _row(self, group: Group) -> dict[str, Any]:
         box = group.box or FoldedBox("module", "", (), range(len(self.of)))
-        row = box_totals(self.graph, self.of, box) if len(self.of) else None
+        row = box_totals(self.of, box) if len(self.of) else None
         facts = _group_facts(row, _box_norm(arriving(self.of, box))) if row else _NO_FACTS
         return {
             "parent": group.parent,

@@ -21,9 +21,9 @@ def figure_title(graph: Graph, call: str, moments: Sequence[str]) -> str:
 def gradient_table(graph: Graph) -> str:
     """One line per leaf, root and named tensor of the graph, with its data and its grad before and after; then the
     error of backward. Before backward has run, with its data and grad as they are."""
-    makers = topology_of(graph).makers
+    of = topology_of(graph)
     lines = ["tensor: data; grad before → after" if graph.ran else "tensor: data; grad"]
-    lines += [_line(tensor, graph.ran) for key, tensor in graph.tensors() if tensor["name"] and key in makers]
+    lines += [_line(graph.tensor(key), graph.ran) for key in of.makers if of.tensors.name(key)]
     if graph.error:
         lines.append(f"backward raised: {plain_text(graph.error)}")
     return "\n".join(lines)
@@ -31,14 +31,14 @@ def gradient_table(graph: Graph) -> str:
 
 def root_codes(graph: Graph) -> list[str]:
     """The source lines that created the roots, each once."""
-    sources = [graph.tensor(root)["source"] for root in graph.roots if root in graph.rows]
+    sources = [graph.tensor(root)["source"] for root in graph.roots if root in graph]
     codes = [source["code"] for source in sources if source is not None and "code" in source and source["code"]]
     return list(dict.fromkeys(codes))
 
 
 def call_code(graph: Graph) -> str:
     """The backward call as a script would write it: `z.backward()` for one root with a name."""
-    names = [graph[root]["name"] or "" for root in graph.roots if root in graph.rows]
+    names = [graph[root]["name"] or "" for root in graph.roots if root in graph]
     if len(names) == 1 and names[0].isidentifier():
         return f"{names[0]}.backward()"
     return "backward()"

@@ -98,6 +98,8 @@ def _without_derivatives(subject: Subject) -> Subject:
 
 def _reading(circuit: Circuit, by_line: bool) -> Iterator[StyledText]:
     text = "values above the wires" + (", gradients below them" if circuit.subject.ran else "")
+    if any(map(circuit.subject.is_computed, circuit.users)):
+        text += "; grey values are computed from the operands"
     grouped = [gate for gate in circuit.gates.values() if gate.members]
     counts = {gate.sign.replace("\n", " "): f"{len(gate.members)} Nodes" for gate in grouped}
     inside = [f"{sign}: {count}" for sign, count in counts.items()]

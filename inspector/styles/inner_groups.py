@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from inspector.graph.inner_parts import opened, part_of
+from inspector.graph.columns import part_of
+from inspector.graph.inner_parts import opened
 from inspector.graph.node_names import without_number
 from inspector.graph.row_types import FunctionRow, InnerOperation, InnerPart, Source
 from inspector.styles.plan import SMALL_SIZE, GroupedPlan, Plan, PlannedBox, PlannedWire, StyledText

@@ -18,6 +18,7 @@ from inspector.folding.box_statistics import norm_range
 from inspector.graph import Graph
 from inspector.graph.node_names import without_number
 from inspector.graph.row_types import FlowEdge, FoldRow, FunctionRow, NextEdge, Norms
+from inspector.graph.topology import topology_of
 from inspector.styles import title_and_legend
 from inspector.styles.inner_groups import inner_texts, made_texts
 from inspector.styles.plan import (
@@ -184,9 +185,10 @@ def _passes(shown: Sequence[FunctionRow | FoldRow], graph: Graph) -> dict[str, i
     if not any(node["kind"] == "function" and node["module"] for node in shown):
         return {}
     found: dict[str, int] = {}
-    for _, node in getattr(graph, "whole", graph).functions():
-        if isinstance(node["module"], str) and (passes := node.get("passes")):
-            found[node["module"]] = max(found.get(node["module"], 1), passes[-1])
+    functions = topology_of(getattr(graph, "whole", graph)).functions
+    for module, passes in zip(functions.modules, functions.passes, strict=True):
+        if isinstance(module, str) and passes:
+            found[module] = max(found.get(module, 1), passes[-1])
     return found
 
 

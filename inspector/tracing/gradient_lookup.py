@@ -7,6 +7,7 @@ from functools import cached_property
 
 from inspector.graph.row_types import GradientRows
 from inspector.graph.values import Value, unknown
+from inspector.tensor_stats import Pending
 from inspector.tracing.gradient_flow import GradientFlow
 from inspector.tracing.graph_values import GraphValues
 from inspector.tracing.traced_graph import Pair, TracedGraph
@@ -47,6 +48,11 @@ class GradientLookup:
         """Whether no gradient was recorded."""
         return self._not_recorded is not None and not self._flow.captured
 
+    @property
+    def has_steps(self) -> bool:
+        """Whether it is known which Nodes the engine ran."""
+        return not self._not_recorded
+
     def step(self, position: int) -> Value:
         """The step of a Node in the engine's order, from 1; None if the engine did not run it."""
         return self._not_recorded or self._turns.get(position)
@@ -57,14 +63,18 @@ class GradientLookup:
 
     def of(self, pair: Pair) -> Value:
         """The gradient of a tensor: the sum over the edges into it."""
-        if pair in self._flow.captured:
-            return self._values.value(self._flow.captured[pair], pair)
-        if self._not_recorded:
-            return self._not_recorded
+        measured = self.measured(pair)
+        if measured is not None:
+            return self._values.value(measured, pair)
+        return self._not_recorded or _NOT_REACHED
+
+    def measured(self, pair: Pair) -> Pending | None:
+        """What `of` is the value of; None if the gradient of a tensor was not recorded."""
+        captured = self._flow.captured.get(pair)
+        if captured is not None or self._not_recorded:
+            return captured
         arrived = self._flow.arrived.at(pair[0])
-        if arrived is None or pair[1] >= len(arrived):
-            return _NOT_REACHED
-        return self._values.value(arrived[pair[1]], pair)
+        return None if arrived is None or pair[1] >= len(arrived) else arrived[pair[1]]
 
     def seed(self, pair: Pair) -> Value:
         """The gradient that the engine was given for a root; None if unknown, or if it is 1 and stayed so."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from inspector.graph.elements import MOST_ELEMENTS
+from collections.abc import Callable, Iterable
+from functools import cached_property
+
 from inspector.graph.values import Value
 from inspector.tensor_stats import Pending
 from inspector.tracing.names_over_time import GraphNames
@@ -12,38 +14,59 @@ from inspector.tracing.traced_graph import Pair, TracedGraph
 MOST_NODES = 64
 """Nodes of a graph of which every tensor may keep its elements; above, only leaves and tensors with a name."""
 
-_MOST_IN_A_GRAPH = 256 * MOST_ELEMENTS
-"""Elements that a graph keeps: some 350 kB of float32."""
+_MOST_TENSORS = 256
+"""Tensors of a graph that keep their elements: of float32 some 350 kB."""
 
 
 class GraphValues:
-    """The values of one graph, with their elements as long as there is room, in the order of the questions."""
+    """The values of one graph, the first `_MOST_TENSORS` that can with their elements.
 
-    def __init__(self, record: TracedGraph, names: GraphNames) -> None:
-        self._kinds, self._names = record.structure.names, names
-        self._keeps_none = record.is_structure_only
-        self._room = _MOST_IN_A_GRAPH
+    measured: returns the values of a tensor. In a small graph the order is that of the questions, since its rows
+    are made together; in others it is the walk order, since any of their rows may be asked for first.
+    """
+
+    def __init__(
+        self, record: TracedGraph, names: GraphNames, measured: Callable[[Pair], Iterable[Pending]]
+    ) -> None:
+        self._record, self._names, self._measured = record, names, measured
         self._known: dict[int, tuple[Pending, Value]] = {}
+        self._count = 0
 
     def value(self, pending: Pending, pair: Pair | None = None) -> Value:
         """The value, with its elements if it is a summary that has some, and the graph keeps those of the tensor.
 
         pair: of the tensor; None for a constant.
         """
-        if self._keeps_none or not (len(self._kinds) <= MOST_NODES or self._is_leaf_or_named(pair)):
+        is_small = len(self._record.structure) <= MOST_NODES
+        if self._record.is_structure_only or not (is_small or self._is_leaf_or_named(pair)):
             return pending.value
         found = self._known.get(id(pending))
         if found is None:
-            found = self._known[id(pending)] = pending, self._whole(pending)  # kept, so that its id stays its own
+            whole = self._whole(pending, is_small)
+            found = self._known[id(pending)] = pending, whole  # `pending` is kept, so that its id stays its own
         return found[1]
 
     def _is_leaf_or_named(self, pair: Pair | None) -> bool:
-        return pair is not None and (pair in self._names.tensors or self._kinds[pair[0]] == ACCUMULATE_GRAD)
+        return pair is not None and (
+            pair in self._names.tensors or self._record.structure.names[pair[0]] == ACCUMULATE_GRAD
+        )
 
-    def _whole(self, pending: Pending) -> Value:
-        value = pending.value
-        packed = pending.elements if self._room > 0 else None
-        if packed is None:
+    def _whole(self, pending: Pending, is_small: bool) -> Value:
+        value, packed = pending.value, pending.elements
+        if packed is None or not (self._count < _MOST_TENSORS if is_small else id(pending) in self._first):
             return value
-        self._room -= MOST_ELEMENTS
+        self._count += 1
         return {**value, "elements": packed}
+
+    @cached_property
+    def _first(self) -> dict[int, Pending]:
+        """The first values in walk order that have elements, by their ids."""
+        found: dict[int, Pending] = {}
+        pairs = (pair for position in range(len(self._record.structure)) for pair in self._record.pairs(position))
+        for pair in filter(self._is_leaf_or_named, pairs):
+            for pending in self._measured(pair):
+                if len(found) == _MOST_TENSORS:
+                    return found
+                if pending.elements is not None:
+                    found[id(pending)] = pending
+        return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import cached_property
 from itertools import accumulate
 
@@ -24,6 +25,10 @@ class Ids:
     def _positions(self) -> dict[int, int]:
         return {number: position for position, number in enumerate(self._sequence_nrs)}
 
+    def functions(self) -> list[str]:
+        """The ids of all Nodes."""
+        return list(map("n{}".format, range(len(self._counts))))
+
     def function(self, position: int) -> str:
         """The id of a Node."""
         return f"n{position}"
@@ -36,7 +41,29 @@ class Ids:
         first = self._first_output[position] if position else 0  # the root needs no counting
         return f"t{first + output_nr}"
 
+    def position(self, identifier: str) -> int:
+        """The position of the Node with this id. Raises KeyError if there is none."""
+        number = _number(identifier, "n")
+        if number >= len(self._counts):
+            raise KeyError(identifier)
+        return number
+
+    def which(self, identifier: str) -> Pair | int:
+        """The output or the constant that `tensor` gives this id. Raises KeyError if it is not an id of one."""
+        number, first = _number(identifier, "t"), self._first_output
+        if number >= first[-1]:
+            return number - first[-1]
+        position = bisect_right(first, number) - 1
+        return position, number - first[position]
+
     def recorded(self, key: tuple[int, int] | None) -> str | None:
         """The id of the tensor with this (sequence number, output number); None if it is not in this graph."""
         position = None if key is None else self._positions.get(key[0])
         return None if key is None or position is None else self.tensor((position, key[1]))
+
+
+def _number(identifier: str, letter: str) -> int:
+    digits = identifier[1:]
+    if identifier[:1] != letter or not digits.isdecimal():
+        raise KeyError(identifier)
+    return int(digits)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -19,7 +19,7 @@ from inspector.tracing.traced_graph import NodeFacts, Pair, TracedGraph
 from inspector.tracing.uses import SeenCall
 
 # Shared objects, since a graph contains millions of them.
-_NOT_RECORDED = unknown("the forward was not recorded")
+NOT_RECORDED = unknown("the forward was not recorded")
 NOT_SEEN = unknown("the script no longer held the tensor")
 UNSEEN: State = {"data": NOT_SEEN, "grad": NOT_SEEN}
 UNSEEN_YET: State = {"data": NOT_RUN, "grad": NOT_RUN}
@@ -83,7 +83,7 @@ class NodeLookup:
             )
         self._outputs: dict[Pair, RecordedOutput | None] = {}
         self.names = names_of(record, None if forward is None else self.output)
-        self.values = GraphValues(record, self.names)
+        self.values = GraphValues(record, self.names, self._values_of)
         self.gradients = GradientLookup(record, flow, self.values)
 
     @cached_property
@@ -95,6 +95,11 @@ class NodeLookup:
         """Whether every function has the same values: no gradients and no forward were recorded."""
         return self._forward is None and self.gradients.has_none
 
+    @property
+    def has_forward(self) -> bool:
+        """Whether the forward was recorded."""
+        return self._forward is not None
+
     def is_seen(self, pair: Pair) -> bool:
         """Whether a tensor was seen or recorded itself."""
         return pair in self._record.tensors or (self._forward is not None and self.output(pair) is not None)
@@ -102,11 +107,11 @@ class NodeLookup:
     def source(self, node: NodeFacts) -> Any:
         """The line of user code that created a Node."""
         found = self._forward.source(node.sequence_nr) if self._forward else None
-        return found if found is not None else _NOT_RECORDED
+        return found if found is not None else NOT_RECORDED
 
     def module(self, node: NodeFacts) -> Any:
         """The path of the module that created a Node."""
-        return self._forward.module(node.sequence_nr) if self._forward else _NOT_RECORDED
+        return self._forward.module(node.sequence_nr) if self._forward else NOT_RECORDED
 
     def passes(self, node: NodeFacts) -> list[int] | None:
         """Which pass through each module along its path created a Node; None if each was called, and once."""
@@ -140,6 +145,19 @@ class NodeLookup:
     def _state(self, held: dict[str, Pending], pair: Pair) -> State:
         return {"data": self.values.value(held["data"], pair), "grad": self.values.value(held["grad"], pair)}
 
+    def _values_of(self, pair: Pair) -> Iterator[Pending]:
+        """The values of a tensor that `states` and the gradient are made of."""
+        seen, output = self._record.tensors.get(pair), self.output(pair)
+        if seen is not None:
+            yield from seen.before.values()
+            yield from seen.after.values()
+        elif output is not None:
+            yield output.value
+        elif (inner := self._inner(pair)) is not None:
+            yield inner
+        if (gradient := self.gradients.measured(pair)) is not None:
+            yield gradient
+
     def states(self, pair: Pair) -> tuple[State, State]:
         """`data` and `grad` of a tensor before and after: as seen around backward, else the value recorded in the
         forward."""
@@ -161,10 +179,13 @@ class NodeLookup:
         return NOT_SEEN if value is None else value
 
     def _inner_value(self, pair: Pair) -> Value:
+        found = self._inner(pair)
+        return None if found is None else self.values.value(found, pair)
+
+    def _inner(self, pair: Pair) -> Pending | None:
         if self._forward is None:
             return None
-        found = self._forward.inner_value(self._record.nodes[pair[0]].sequence_nr, pair[1])
-        return None if found is None else self.values.value(found, pair)
+        return self._forward.inner_value(self._record.nodes[pair[0]].sequence_nr, pair[1])
 
     def _measured(self, pair: Pair) -> Value:
         """The value of a tensor that was seen or recorded; None for others, and if it is unknown."""

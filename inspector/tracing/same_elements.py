@@ -1,4 +1,7 @@
-"""Infer the value of a tensor from a measured one with the same elements: its view, or what it is a view of."""
+"""Infer the value of a tensor from a measured one with the same elements.
+
+That is its view, what it is a view of, or its first power, which the graph of a derivative has.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,9 @@ from inspector.graph.node_names import op_of
 from inspector.graph.values import Value, is_summary
 from inspector.tracing.traced_graph import Pair, TracedGraph
 from inspector.tracing.walk import EMPTY
+
+_SAME_PLACES = ("alias", "clone", "expand", "lift_fresh")
+"""Operations that keep elements in their places, apart from those that reshape and first powers."""
 
 
 class _Step(NamedTuple):
@@ -52,17 +58,22 @@ class SameElements:
             return found
         may_keep = {name: self._may_keep_elements(name) for name in set(structure.names)}
         for position, name in enumerate(structure.names):
-            for _, target, input_nr in structure.edges_of(position) if may_keep[name] else ():
+            keeps = may_keep[name] and (not _is_power(name) or self._is_first_power(position))
+            for _, target, input_nr in structure.edges_of(position) if keeps else ():
                 if target == EMPTY or not self._keeps_elements(position, (target, input_nr)):
                     continue
                 view, base = (position, 0), (target, input_nr)
                 found.setdefault(base, []).append((_Step(position, to_view=False), view))
-                if is_kind(name, NodeKind.VIEW):  # a copy is not changed by later writes to the base
+                # A copy is not changed by later writes to the base; that of a power, which saved it, has none.
+                if is_kind(name, NodeKind.VIEW) or _is_power(name):
                     found.setdefault(view, []).append((_Step(position, to_view=True), base))
         return found
 
     def _may_keep_elements(self, name: str) -> bool:
-        return is_kind(name, NodeKind.REARRANGES) or op_of(name) == "expand"
+        return is_kind(name, NodeKind.REARRANGES) or op_of(name) == "expand" or _is_power(name)
+
+    def _is_first_power(self, position: int) -> bool:
+        return self._record.nodes[position].fields["attributes"].get("exponent") == 1
 
     def _keeps_elements(self, position: int, base: Pair) -> bool:
         sizes = [self._shape(pair) for pair in ((position, 0), base)]
@@ -95,6 +106,7 @@ class SameElements:
             return self._in_new_order(numpy.array(value, dtype=object), way)
         names = [self._record.structure.names[step.view] for step, _ in way]
         relation = "the tensor that it is a view of" if way[0][0].to_view else f"a view of it ({names[0]})"
+        relation = "its first power, or the base of it" if _is_power(names[0]) else relation
         moved: Value = {**value, "shape": self._shape(target), "computed": f"from {relation}"}
         known = elements_of(value)
         elements = None if known is None else self._in_new_order(numpy.array(known).reshape(value["shape"]), way)
@@ -124,6 +136,10 @@ class SameElements:
             dims: list[Any] = attributes.get("dims") or []
             order = [dim % dimensions for dim in dims]
             return (order if step.to_view else list(numpy.argsort(order))) if len(dims) == dimensions else None
-        keeps_order = is_kind(node.name, NodeKind.RESHAPES) or op in ("alias", "clone", "expand", "lift_fresh")
+        keeps_order = is_kind(node.name, NodeKind.RESHAPES) or op in _SAME_PLACES or _is_power(node.name)
         return order if keeps_order else None
 
+
+def _is_power(name: str) -> bool:
+    """Whether a Node is a power with a number as exponent."""
+    return op_of(name) == "pow.Tensor_Scalar"

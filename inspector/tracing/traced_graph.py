@@ -83,6 +83,12 @@ class TracedGraph:
         nodes = self.nodes
         return nodes.counts if isinstance(nodes, StructureOnlyNodes) else [len(node.outputs) for node in nodes]
 
+    def pairs(self, position: int) -> list[Pair]:
+        """The outputs of a Node, of which it has at least one."""
+        nodes = self.nodes
+        count = nodes.counts[position] if isinstance(nodes, StructureOnlyNodes) else len(nodes[position].outputs)
+        return [(position, 0)] if count <= 1 else [(position, output_nr) for output_nr in range(count)]
+
 
 class StructureOnlyNodes(Sequence[NodeFacts]):
     """The Nodes of a trace that read only the structure: each is made on access.

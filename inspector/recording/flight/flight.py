@@ -309,7 +309,8 @@ class Flight:
     def _commit(self, number: int, rate: float | None) -> None:
         """An optimizer has stepped, with what `next` holds."""
         taken = self._steps.next
-        mine = None if taken.measured is None else self._steps.optimizers.part(number, taken.measured)
+        optimizers, followed = self._steps.optimizers, len(self._followed.norms)
+        mine = None if taken.measured is None else optimizers.part(number, taken.measured, followed)
         self._finish_step(self._steps.add(number, rate, mine, self._log.calls))
         if not self._takes_turns:
             self._finish_step(self._steps.end())
