@@ -11,6 +11,7 @@ from reports import model, report_of
 from rich.console import Console
 from running import environment
 
+from inspector.commands.progress_line import ProgressLine
 from inspector.report import save
 from inspector.terminal import progress
 from inspector.util.stderr import say
@@ -61,6 +62,23 @@ def test_a_line_in_the_middle_of_a_run_is_clear_of_a_bar():
     first, second, *_ = lines_on_screen(terminal.getvalue())
     assert first == "inspect: has made 3 steps and goes on"
     assert " 60%" in second and second.count("%") == 1
+
+
+def test_a_long_run_says_how_far_it_is_on_a_terminal_only(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr("time.perf_counter", lambda: now)
+    terminal, pipe = Terminal(), io.StringIO()
+    lines = [ProgressLine(terminal), ProgressLine(pipe)]
+    for step in range(1, 31):  # a step takes 10 seconds
+        now += 10.0
+        for line in lines:
+            line.show("train.py", {"steps": step, "last_root": 0.25 if step < 20 else float("nan")})
+    assert terminal.getvalue().splitlines() == [
+        "inspect: train.py has made 6 steps, the last with a loss of 0.25",
+        "inspect: train.py has made 12 steps, the last with a loss of 0.25",
+        "inspect: train.py has made 24 steps, the last with a loss of nan",
+    ]
+    assert pipe.getvalue() == ""
 
 
 def test_a_running_bar_is_left_alone(monkeypatch):

@@ -31,7 +31,7 @@ def say(line: str, stream: TextIO | None = None) -> None:
     """Print `inspect: LINE` on `stream`, by default stderr. If the stream is closed or full, the line is lost."""
     with contextlib.suppress(Exception):
         stream = stream if stream is not None else stderr()
-        with _without_bars(stream):
+        with without_bars(stream):
             print(f"{_PREFIX}{line}", file=stream)
 
 
@@ -45,7 +45,7 @@ def _tqdm() -> Any:
     return getattr(sys.modules.get("tqdm"), "tqdm", None)
 
 
-def _without_bars(stream: TextIO) -> contextlib.AbstractContextManager[Any]:
+def without_bars(stream: TextIO) -> contextlib.AbstractContextManager[Any]:
     """The bars of the script leave the terminal for a block, and come back below what is printed."""
     if not has_bars() or not stream.isatty():
         return contextlib.nullcontext()
