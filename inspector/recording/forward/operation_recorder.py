@@ -167,7 +167,8 @@ class OperationRecorder:
                     self._find_non_finite(operation, inputs, [target.tensor for target in operation.targets])
                 self._find_cut(operation, inputs, results)
                 for target in operation.targets:
-                    if _version(target.tensor) != target.version or operation.name == SET_DATA:
+                    is_set = operation.name == SET_DATA and target.has_moved()
+                    if is_set or _version(target.tensor) != target.version:
                         self._note_write(operation, target)
         except Exception as error:
             self._fail(error)
