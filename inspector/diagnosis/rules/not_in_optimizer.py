@@ -85,8 +85,8 @@ def _made_anew(evidence: Evidence) -> Iterator[Finding]:
 
 def _whole_models(evidence: Evidence, forgotten: list[LeafRow], numbers: set[int]) -> Iterator[Finding]:
     """Models of which no optimizer holds a parameter: notes, since a fixed network that was not frozen looks the
-    same as a loss with parameters that were forgotten. numbers: of the optimizers that train other models; if it is
-    one, the line is its own."""
+    same as a loss with parameters that were forgotten. numbers: of the optimizers that train other models; the
+    line is that of the only one."""
     made = evidence.optimizers[next(iter(numbers))]["source"] if len(numbers) == 1 else None
     held = {leaf["model"] for leaf in evidence.leaves if leaf["optimizers"]}
     models = dict.fromkeys(leaf["model"] for leaf in forgotten if leaf["model"] is not None)
