@@ -16,7 +16,7 @@ def on_cpu(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
             groups.setdefault((tensor.device, tensor.dtype), []).append(position)
     for positions in groups.values():
         joined = torch.cat([tensors[position].reshape(-1) for position in positions]).cpu()
-        parts = joined.split([tensors[position].numel() for position in positions])
+        parts = torch.split(joined, [tensors[position].numel() for position in positions])
         for position, part in zip(positions, parts, strict=True):
             found[position] = part.view(tensors[position].shape)
     return found
