@@ -229,7 +229,7 @@ def _is_written(constant: dict[str, Any], texts: str, identifier: str, panel: An
     name, value = constant["name"] or constant.get("expression"), constant["value"]
     if any(box.id.startswith(identifier) for box in panel.boxes):
         return True
-    if name and str(name) in texts:
+    if name and re.search(rf"(?<!\w){re.escape(str(name))}(?!\w)", texts):
         return True
     shown = [*_numbers(texts), 1.0]
     return isinstance(value, (int, float)) and any(_close(abs(value), abs(number)) for number in shown)

@@ -371,3 +371,16 @@ def test_what_create_graph_made_is_on_a_ground_beside_the_forward(with_first: bo
     assert [box.id for panel in svg.panels for box in panel.grounds] == (
         ["group-1"] * len(svg.panels) if with_first else []
     )
+
+
+def test_operands_without_a_gradient_are_named_at_their_functions() -> None:
+    with inspector.record() as recording:
+        x, t = torch.tensor([1.0, -2.0]), torch.tensor(0.5)
+        w = torch.tensor([0.3, 0.1], requires_grad=True)
+        loss = (1 - (w @ x - t)) * 0.5
+        loss.backward()
+    graph = recording.calls[0].graph
+    lines = {tuple(words.text for words in box.texts) for box in plan(graph, "after").boxes if box.shape == "pill"}
+    assert lines >= {("DotBackward", "with x"), ("SubBackward", "with t"), ("MulBackward",), ("RsubBackward",)}
+    signs = {name for name, _ in pills(plan(graph, "after", detail="beginner"))}
+    assert signs == {"· x", "− t", "1−", "×0.5"}

@@ -75,6 +75,24 @@ def test_calls_beside_each_other_have_one_style() -> None:
     assert geometry.problems(figure.scene) == []
 
 
+def test_two_long_chains_have_the_upper_and_the_lower_half_in_one_look() -> None:
+    w = torch.tensor(1.0, requires_grad=True)
+    with inspector.record() as recording:
+        inner = (w * 2.0 - 3.0) ** 2
+        (g,) = torch.autograd.grad(inner, w, create_graph=True)
+        fast = w - 0.1 * g
+        outer = (fast * 1.5 - 2.0) ** 2
+        outer.backward()
+    figure = draw_together(named(recording.calls), FigureOptions(style="circuit", canvas="16:9"))
+    assert (figure.scene.width, figure.scene.height) == (960.0, 540.0)
+    assert {(panel.area.width, panel.area.height) for panel in figure.scene.panels} == {(960.0, 270.0)}
+    assert len(set(figure.remarks)) == 1, "one density"
+    for panel in figure.scene.panels:
+        gates = [box.area.center for box in panel.boxes if box.shape == "circle"]
+        assert len(gates) >= 3 and len({round(y) for _, y in gates}) == 1, "both run from left to right"
+    assert geometry.problems(figure.scene) == []
+
+
 def test_calls_together_are_written_in_every_format_of_pictures(tmp_path) -> None:
     place = Destination(tmp_path, None, ("svg", "pdf", "dot", "html"))
     written = write_together(accumulated(), place, DrawOptions())
