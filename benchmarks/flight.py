@@ -1,18 +1,20 @@
 """What the flight recorder costs: `python -m benchmarks.flight`.
 
 Steps without it, with it at budgets of 3 % and 1 %, and with each of its levels in every step are timed in turn in
-one process, by CPU time; a figure is the median over the rounds, as a ratio to the plain step. `bare norms` is no
-recorder: the norms of all grads as torch computes them for clipping, stacked and kept. No level that reads
-all gradients in every step can cost less. The gradients of all are compared bit by bit, and memory and the size
-of the timeline are counted after many steps.
+one process, by CPU time; a figure is the median of the ratios to the plain steps before and after, with its
+standard error. `bare norms` is no recorder: the norms of all grads as torch computes them for clipping, stacked
+and kept. No level that reads all gradients in every step can cost less. The gradients of all are compared bit by
+bit, and memory and the size of the timeline are counted after many steps.
 
 A recorder records every step until that has taken half a second in all, so that a short run has a whole timeline.
-The figures are of the steps after that, in which the budget holds.
+The figures are of the steps after that, in which the budget holds. A second table has those of whole runs, with
+the calls that are recorded in full and the steps before the budget holds.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import itertools
 import json
@@ -26,6 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import inspector
 from benchmarks.models import GPT, ResNet
 from inspector.recording.flight import FlightRecorder
 from inspector.recording.flight.cost_control import CostControl
@@ -38,12 +41,14 @@ from inspector.user_code.paths import UserFiles
 
 LAYERS = 6
 WATCHED = 3
+DECISION = 64
+"""Recorded steps after which a recorder has decided anew."""
 BARE, NO_UPDATES = "bare norms", "parameters"
 WAYS: dict[str, tuple[float, Depth | None]] = {
     "3 %": (0.03, None),
     "1 %": (0.01, None),
     NO_UPDATES: (1.0, None),
-    "parameters, updates": (1.0, None),
+    "parameters and updates": (1.0, None),
     "modules": (1.0, "modules"),
     "Nodes": (1.0, "nodes"),
 }
@@ -108,22 +113,14 @@ def mlp() -> Training:
     return Training(model, lambda: (model(x) - x.sum(1, keepdim=True)).pow(2).mean())
 
 
-def tiny() -> Training:
-    """One weight, for many steps."""
-    model, x = nn.Linear(1, 1, bias=False), torch.ones(1, 1)
-    return Training(model, lambda: model(x).pow(2).mean())
-
-
-WORKLOADS: dict[str, tuple[Callable[[], Training], int]] = {
-    "GPT, width 64, batch 2": (lambda: gpt(64, 2), 16),
-    "GPT, width 256, batch 8": (lambda: gpt(256, 8), 12),
-    "ResNet-18, 32 x 32": (resnet, 12),
-    "LSTM": (lstm, 24),
-    "MLP of 3 layers": (mlp, 40),
+WORKLOADS: dict[str, Callable[[], Training]] = {
+    "GPT, width 64, batch 2": lambda: gpt(64, 2),
+    "GPT, width 256, batch 8": lambda: gpt(256, 8),
+    "ResNet-18, 32 x 32": resnet,
+    "LSTM": lstm,
+    "MLP of 3 layers": mlp,
 }
-"""How to make each, and the number of rounds."""
-STEPS = {"LSTM": 16, "MLP of 3 layers": 128}
-"""Steps in a round, if not 8."""
+LEAST_TURNS, WHOLE_RUNS = 12, 3
 
 
 def recorded(training: Training, way: str, settle: int, *, waits: bool = True) -> FlightRecorder:
@@ -150,17 +147,28 @@ def recorded(training: Training, way: str, settle: int, *, waits: bool = True) -
     if waits and budget < 1.0:
         while not recorder.is_within_budget:
             training()
-    for _ in range(settle):  # until it has found out how often it may measure
+    for _ in range(settle):
         training()
+    settled = (0, 0)  # until it has found out how often it may measure:
+    while waits and budget < 1.0 and settled != cost_of(recorder):
+        settled = cost_of(recorder)
+        for _ in range(DECISION * (settled[1] + 1)):
+            training()
     recorder.close()
     return recorder
 
 
+def cost_of(recorder: FlightRecorder) -> tuple[int, int]:
+    """What the recorder has decided: norms in one of so many steps, and so many steps that are only counted."""
+    cost = recorder._flight.cost
+    return cost.every, cost.skips
+
+
 def seconds(training: Training, recorder: FlightRecorder | None, steps: int) -> float:
-    """CPU seconds of some steps."""
+    """CPU seconds of a step."""
     if recorder is not None:
         recorder.open()
-        training()
+    training()
     began = time.process_time()
     for _ in range(steps):
         training()
@@ -170,26 +178,52 @@ def seconds(training: Training, recorder: FlightRecorder | None, steps: int) -> 
     return passed / steps
 
 
-def measured(name: str, rounds: int | None, wanted: list[str]) -> Iterator[str]:
-    """The cells of a row. rounds: their number, if not the usual one. wanted: the ways."""
-    make, usual = WORKLOADS[name]
-    rounds = usual if rounds is None else rounds
+def measured(name: str, least: float, wanted: list[str]) -> Iterator[str]:
+    """The cells of a row. least: CPU seconds for each way. wanted: the ways.
+
+    Each turn stands between two of the plain step, and is compared with their mean.
+    """
     torch.manual_seed(0)
-    training = make()
-    steps = STEPS.get(name, 8)
-    ways = {way: recorded(training, way, 192 if WAYS[way][0] < 1.0 else 16) for way in WAYS if way in wanted}
+    training = WORKLOADS[name]()
+    ways = {way: recorded(training, way, 16) for way in WAYS if way in wanted}
     bare = WithNorms(training)
-    times: dict[str | None, list[float]] = {way: [] for way in (None, *wanted)}
-    for order in itertools.islice(itertools.cycle(([None, *wanted], [*reversed(wanted), None])), rounds):
-        for way in order:
-            times[way].append(seconds(bare if way == BARE else training, ways.get(way or ""), steps))
-    plain = statistics.median(times[None])
-    yield f"{plain * 1e3:.2f} ms"
+    pairs: dict[str, list[tuple[float, float]]] = {way: [] for way in wanted}
+    plain = [seconds(training, None, 8)]
+    for way in itertools.cycle(wanted):
+        recorder = ways.get(way)
+        steps = 4 if recorder is None else max(4, cost_of(recorder)[1] + 1, min(16, cost_of(recorder)[0]))
+        if sum(one for one, _ in pairs[way]) * steps > least and len(pairs[way]) >= LEAST_TURNS:
+            break
+        one = seconds(bare if way == BARE else training, recorder, steps)
+        plain.append(seconds(training, None, steps))
+        pairs[way].append((one, (plain[-2] + plain[-1]) / 2))
+    yield f"{statistics.median(plain) * 1e3:.2f} ms"
     for way in wanted:
-        pairs = list(zip(times[way], times[None], strict=True))
-        ratio = statistics.median(one / other for one, other in pairs)
-        more = statistics.median(one - other for one, other in pairs)
-        yield f"{ratio:.3f} x ({more * 1e6:+.0f} us)"
+        low, middle, high = statistics.quantiles([one / other for one, other in pairs[way]], n=4)
+        more = statistics.median(one - other for one, other in pairs[way])
+        error = 0.93 * (high - low) / len(pairs[way]) ** 0.5  # of the median of normally distributed numbers
+        yield f"{middle:.3f} x ± {error:.3f} ({more * 1e6:+.0f} us)"
+
+
+def whole_run(name: str, steps: int) -> str:
+    """What a whole run of so many steps costs at 3 %, with the calls that are recorded in full and the steps
+    before the budget holds: the medians of the ratios and the differences of runs in turn."""
+    pairs = []
+    for _ in range(WHOLE_RUNS):
+        both = []
+        for budget in (0.0, 0.03):
+            torch.manual_seed(0)
+            training = WORKLOADS[name]()
+            training()  # what torch does once
+            with inspector.watch(budget=budget) if budget else contextlib.nullcontext():
+                began = time.process_time()
+                for _ in range(steps):
+                    training()
+                both.append(time.process_time() - began)
+        pairs.append(both)
+    ratio = statistics.median(one / plain for plain, one in pairs)
+    more = statistics.median(one - plain for plain, one in pairs)
+    return f"| {name} | {steps:,} | {pairs[0][0]:.1f} s | {ratio:.3f} x ({more:+.2f} s) |"
 
 
 def gradients(way: str | None) -> list[torch.Tensor]:
@@ -218,8 +252,8 @@ def resident() -> float:
 def growth(steps: int, way: str) -> tuple[float, float]:
     """MiB by which the process grows from the first tenth of the steps to their end, and of the timeline."""
     torch.manual_seed(0)
-    training = tiny()
-    recorder = recorded(training, way, 0)
+    training = mlp()
+    recorder = recorded(training, way, 0, waits=False)
     recorder.open()
     sizes = []
     for part in (steps // 10, steps - steps // 10):
@@ -238,21 +272,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.flight", description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="workloads whose name begins so")
     parser.add_argument("--steps", type=int, default=100_000, help="steps of which memory is counted; 0: none")
-    parser.add_argument("--rounds", type=int, help="number of rounds; 0: memory alone")
+    parser.add_argument("--seconds", type=float, default=10.0, help="CPU seconds for each way; 0: memory alone")
+    parser.add_argument("--whole", type=int, default=2_000, help="steps of whole runs; 0: none")
     parser.add_argument("--ways", default=",".join((BARE, *WAYS)), help="separated by commas; default: all")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     ways = arguments.ways.split(",")
     print(f"| workload | plain | {' | '.join(ways)} |\n|---|---|{'---|' * len(ways)}")
-    for name in WORKLOADS if arguments.rounds != 0 else ():
+    for name in WORKLOADS if arguments.seconds else ():
         if name.startswith(arguments.only):
-            print(f"| {name} | {' | '.join(measured(name, arguments.rounds, ways))} |", flush=True)
+            print(f"| {name} | {' | '.join(measured(name, arguments.seconds, ways))} |", flush=True)
+    if arguments.whole:
+        print("| workload | steps | plain | whole run at 3 % |\n|---|---|---|---|")
+    for name in WORKLOADS if arguments.whole else ():
+        if name.startswith(arguments.only):
+            print(whole_run(name, arguments.whole), flush=True)
     if arguments.only:
         return
-    if arguments.rounds != 0:
+    if arguments.seconds:
         check_gradients()
     if arguments.steps:
-        print_growth(arguments.steps)
+        print_growth(arguments.steps, ways)
 
 
 def check_gradients() -> None:
@@ -263,9 +303,9 @@ def check_gradients() -> None:
         print(f"gradients at {way}: {'the same bits' if same else 'DIFFERENT'}")
 
 
-def print_growth(steps: int) -> None:
-    """Print what is kept of many steps."""
-    for way in ("3 %", "Nodes"):
+def print_growth(steps: int, wanted: list[str]) -> None:
+    """Print what is kept of many steps. wanted: the ways."""
+    for way in [way for way in ("3 %", "Nodes") if way in wanted]:
         grown, timeline = growth(steps, way)
         sizes = f"{grown:+.2f} MiB after the first tenth; timeline {timeline:.2f} MiB"
         print(f"{steps:,} steps at {way}: {sizes}", flush=True)

@@ -227,12 +227,18 @@ def _outside(_: Panel, measured: list[Measured]) -> Iterator[str]:
                 yield f"text {text!r} reaches out of {one.part.id}"
 
 
-def _collisions(_: Panel, measured: list[Measured]) -> Iterator[str]:
+def _boxes(panel: Panel, measured: list[Measured]) -> list[Measured]:
+    """The boxes, without the grounds on which some stand."""
+    grounds = {ground.id for ground in panel.grounds}
+    return [one for one in measured if one.part.kind == "box" and one.part.id not in grounds]
+
+
+def _collisions(panel: Panel, measured: list[Measured]) -> Iterator[str]:
     texts = [text for one in measured for text in one.texts]
     for (one, area), (other, other_area) in combinations(texts, 2):
         if area.meets(other_area):
             yield f"text {one!r} lies over {other!r}"
-    for one, other in combinations([one for one in measured if one.part.kind == "box"], 2):
+    for one, other in combinations(_boxes(panel, measured), 2):
         if one.body and other.body and one.body.meets(other.body):
             yield f"{one.part.id} lies over {other.part.id}"
 
@@ -259,8 +265,8 @@ def _loose(panel: Panel, measured: list[Measured]) -> Iterator[str]:
                 yield f"wire {wire.id} does not end on the border of {identifier}"
 
 
-def _wires_over_boxes(_: Panel, measured: list[Measured]) -> Iterator[str]:
-    boxes = [(one.part.id, one.body) for one in measured if one.part.kind == "box"]
+def _wires_over_boxes(panel: Panel, measured: list[Measured]) -> Iterator[str]:
+    boxes = [(one.part.id, one.body) for one in _boxes(panel, measured)]
     for wire in (one for one in measured if one.part.kind == "wire"):
         reach = wire.reach
         for identifier, body in boxes:

@@ -64,8 +64,12 @@ def slide(script: Script) -> Figure:
 
 def densest(script: Script) -> CircuitPlan:
     """The plan with the loss as one gate."""
+    return densest_of(graph_of(script))
+
+
+def densest_of(graph: Graph) -> CircuitPlan:
     look = FigureOptions(style="circuit")
-    plan = FramePlans(look, density=STYLES["circuit"].denser[2]).plan(graph_of(script), "after")
+    plan = FramePlans(look, density=STYLES["circuit"].denser[2]).plan(graph, "after")
     assert isinstance(plan, CircuitPlan)
     return plan
 
@@ -442,10 +446,10 @@ def test_the_graph_of_a_derivative_has_no_gate_that_multiplies_by_one() -> None:
         out = du * dv  # (v + 2u) u
         out.backward()
     graph = recording.calls[-1].graph
-    plan = FramePlans(FigureOptions(style="circuit")).plan(graph, "after")
-    assert isinstance(plan, CircuitPlan)
-    signs = sorted(box.texts[0].text for box in plan.boxes if box.shape == "gate")
-    assert signs == ["+", "=", "×", "×2"], "dv is u under another name"
+    plans = [FramePlans(FigureOptions(style="circuit")).plan(graph, "after"), densest_of(graph)]
+    for plan, shape in zip(plans, ("circle", "gate"), strict=True):
+        signs = sorted(box.texts[0].text for box in plan.boxes if box.shape == shape)
+        assert signs == ["+", "=", "×", "×2"], "dv is u under another name"
     gates = composed(graph, {key: gate_of(graph, key, operands_of(graph, key)) for key in _functions(graph)})
     members = [one for key, gate in gates.items() for one in gate.members or (key,)]
     assert sorted(members) == sorted(_functions(graph)), "each Node is in one gate"

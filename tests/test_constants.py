@@ -143,6 +143,13 @@ def test_constants_have_the_names_of_the_script(text: str, tmp_path: Path) -> No
     assert found == NAMED[text]
 
 
+def test_what_a_variance_subtracts_is_no_operand(tmp_path: Path) -> None:
+    text = "L = v.var(unbiased=False) + v.std(correction=0)\n    L.backward()\n"
+    graph, _ = recorded(tmp_path, f"{VARIABLES}    {text}")
+    rows = [row for _, row in graph.functions() if row["name"] in ("VarBackward0", "StdBackward0")]
+    assert len(rows) == 2 and not any("constants" in row for row in rows)
+
+
 def test_a_large_constant_has_its_shape(tmp_path: Path) -> None:
     text = "w, m = torch.ones(400, requires_grad=True), torch.ones(400)\n(w + m).sum().backward()"
     graph, _ = recorded(tmp_path, text)

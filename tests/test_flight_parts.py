@@ -276,11 +276,12 @@ def test_no_standstill(roots: list[float], rates: Any) -> None:
 
 
 class Clock:
-    """`time.perf_counter`, moved by hand."""
+    """`time.perf_counter` and `time.thread_time`, moved by hand."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
-        monkeypatch.setattr("time.perf_counter", lambda: self.now)
+        for name in ("perf_counter", "thread_time"):
+            monkeypatch.setattr(f"time.{name}", lambda: self.now)
 
     def run(self, control: CostControl, *, step: float, work: float, steps: int) -> None:
         """Steps of the script, with the recorder's work in each."""
@@ -325,9 +326,11 @@ def test_nothing_is_left_out_of_a_short_run(monkeypatch: pytest.MonkeyPatch) -> 
     assert control.every > 1 or control.skips > 0
 
 
-@pytest.mark.parametrize(("hidden", "every"), [(0.0, 32), (0.002, 256)])
+@pytest.mark.parametrize(
+    ("hidden", "counting", "every"), [(0.0, 0.0, 32), (0.002, 0.0, 256), (0.002, 2e-6, 512), (0.0, 5e-5, 128)]
+)
 def test_what_the_clock_does_not_see_counts_too(
-    monkeypatch: pytest.MonkeyPatch, hidden: float, every: int
+    monkeypatch: pytest.MonkeyPatch, hidden: float, counting: float, every: int
 ) -> None:
     clock, control, step, work = Clock(monkeypatch), CostControl(0.03), 0.0003, 0.0001
     for _ in range(12_000):  # as the recorder: a recorded step, then those that are only counted
@@ -338,8 +341,8 @@ def test_what_the_clock_does_not_see_counts_too(
         clock.now += step + hidden
         control.turns.recorded()
         if control.skips:
-            clock.now += control.skips * step
-            control.note_skipped(control.skips)
+            clock.now += control.skips * (step + counting)
+            control.note_skipped(control.skips, counting)
         control.note_steps(1, may_skip=True)
     assert control.skips + 1 == every
     assert (work + hidden) / every <= 0.03 * step

@@ -20,6 +20,7 @@ from inspector.commands.merge import merge_folder
 from inspector.commands.options import CheckOptions, Destination, DrawOptions, Options, WatchOptions
 from inspector.commands.stderr_output import StderrOutput
 from inspector.merging import RANK_RULES, merge_reports, to_json
+from inspector.merging.bucket_text import bucket_texts
 from inspector.merging.merged_file import schema
 from inspector.merging.row_types import MergedRows
 from inspector.merging.rules.rule import rank_list
@@ -47,16 +48,28 @@ def process_group() -> Iterator[None]:
     dist.destroy_process_group()
 
 
-def record(folder: Path, step: Step, world: int = 2, *, moves: bool = False) -> None:
+def wrapped() -> DistributedDataParallel:
+    return DistributedDataParallel(Net(), find_unused_parameters=True)
+
+
+def record(
+    folder: Path,
+    step: Step,
+    world: int = 2,
+    *,
+    moves: bool = False,
+    net: Callable[[], DistributedDataParallel] = wrapped,
+    calls: int = 3,
+) -> None:
     """Write the report of each rank. moves: each rank steps with its own gradient; otherwise all with the same, as
     after a reduction."""
     for rank in range(world):
         torch.manual_seed(0)
         with inspector.record(watch=3) as recording:
-            model = DistributedDataParallel(Net(), find_unused_parameters=True)
+            model = net()
             optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
             torch.manual_seed(rank)
-            for number in range(3):
+            for number in range(calls):
                 loss = step(model, rank, number)
                 optimizer.zero_grad()
                 loss.backward()
@@ -153,11 +166,53 @@ def test_nan_on_one_rank(tmp_path: Path) -> None:
 
 def test_of_equally_bad_findings_the_earliest_comes_first(tmp_path: Path) -> None:
     def step(model: DistributedDataParallel, rank: int, number: int) -> torch.Tensor:
-        return healthy(model, rank, number) * (float("nan") if number == 2 - rank else 1.0)
+        loss = healthy(model, rank, number)
+        if (rank, number) == (0, 2):
+            loss = loss * float("nan")
+        if (rank, number) == (1, 1):
+            loss = loss * float("nan")
+        return loss
 
     record(tmp_path, step)
     calls = [found.backward_call for found in merged(tmp_path)["findings"] if found.severity == "error"]
     assert calls == sorted(calls, key=int) and set(calls) == {2, 3}
+
+
+def test_a_defect_of_several_ranks_is_told_once_with_its_ranks(tmp_path: Path) -> None:
+    """In another call, at the same line: the first call counts."""
+
+    def step(model: DistributedDataParallel, rank: int, number: int) -> torch.Tensor:
+        return healthy(model, rank, number) * (float("nan") if number == 2 - rank else 1.0)
+
+    record(tmp_path, step, world=3)
+    rows = merged(tmp_path)
+    found = [(item.rule, item.ranks, item.backward_call) for item in rows["findings"]]
+    assert found == [("rank-disagreement", [2], 1), ("non-finite-forward", [0, 1, 2], 1)]
+
+
+@pytest.mark.parametrize("is_reduced", [True, False])
+def test_what_a_reduction_has_spread_is_not_told_again(tmp_path: Path, is_reduced: bool) -> None:
+    """After call 2, every rank has NaN; without a reduction, that is a defect of each."""
+
+    def spread(leaf: torch.Tensor) -> None:
+        assert leaf.grad is not None
+        leaf.grad.fill_(float("nan"))
+
+    def step(model: DistributedDataParallel, rank: int, number: int) -> torch.Tensor:
+        if number == 2:
+            return healthy(model, rank, number) * float("nan")
+        loss = healthy(model, rank, number)
+        if (rank, number) == (1, 1):
+            loss = loss * float("nan")
+        if (rank, number) == (0, 1) and is_reduced:  # as the reduction would do
+            for parameter in model.parameters():
+                parameter.register_post_accumulate_grad_hook(spread)
+        return loss
+
+    record(tmp_path, step)
+    own = [item for item in merged(tmp_path)["findings"] if item.rule not in RANK_RULES]
+    assert {item.backward_call for item in own if 1 in item.ranks} >= {2}
+    assert any(item.backward_call == 3 for item in own) is not is_reduced
 
 
 @pytest.mark.parametrize("moves", [True, False])
@@ -210,6 +265,81 @@ def test_a_rank_without_a_report_and_a_damaged_one(tmp_path: Path) -> None:
     for path in tmp_path.glob("rank-*"):
         (path / "report.json").unlink(missing_ok=True)
     assert merge_folder(tmp_path, options, StderrOutput()) == 2
+
+
+class Branches(nn.Module):
+    """left and right may be called in either order. Not as registered: head comes first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(32, 2)
+        self.left, self.right = (nn.Sequential(*[nn.Linear(32, 32) for _ in range(3)]) for _ in range(2))
+
+    def forward(self, x: torch.Tensor, swap: bool = False) -> torch.Tensor:
+        out: torch.Tensor = self.head(self.left(self.right(x)) if swap else self.right(self.left(x)))
+        return out
+
+
+def record_branches(folder: Path, swapped: Callable[[int, int], bool], world: int = 2, **options: Any) -> None:
+    """swapped: whether right is called first: (rank, step)."""
+
+    def step(model: DistributedDataParallel, rank: int, number: int) -> torch.Tensor:
+        loss: torch.Tensor = model(torch.randn(5, 32), swapped(rank, number)).pow(2).mean()
+        return loss
+
+    record(folder, step, world, net=lambda: DistributedDataParallel(Branches(), bucket_cap_mb=0.01, **options))
+
+
+def test_a_bucket_that_waits_on_the_rank_with_another_order(tmp_path: Path) -> None:
+    record_branches(tmp_path, lambda rank, number: rank == 2 and number > 0, world=3)
+    rows = merged(tmp_path)
+    (found,) = about_ranks(rows)
+    assert (found.rule, found.severity, found.ranks, found.backward_call) == ("late-bucket", "note", [2], 2)
+    assert found.location["code"].startswith("out: torch.Tensor = self.head(")
+    assert "same order on every rank" in found.advice
+    first, second, third = (call["buckets"] for call in rows["backward_calls"] if "buckets" in call)
+    assert len(first) == 1 and [item["parameters"] for item in second] == [item["parameters"] for item in third]
+    assert [item["number"] for item in second] == [*range(len(second))]
+    waiting = [item for item in second if "waits_for" in item]
+    assert waiting and all(wait["ranks"] == [2] for item in waiting for wait in item["waits_for"])
+    for item in waiting:  # it is complete on rank 2 before the one for which it waits is
+        cause = second[item["waits_for"][0]["bucket"]]
+        assert item["earliest"] == 2 and cause["latest"] == 2 and item["least"] < cause["most"]
+    assert bucket_texts(rows["backward_calls"][0]) == []
+    texts = bucket_texts(rows["backward_calls"][1])
+    assert len(texts) == len(second) and sum("waits for" in text for text in texts) == len(waiting)
+    assert all(text.endswith(" on rank 2") for text in texts if "waits for" in text), texts
+
+
+def test_all_buckets_wait_for_the_module_that_is_registered_last_and_called_first(tmp_path: Path) -> None:
+    record_branches(tmp_path, lambda rank, number: True, find_unused_parameters=True)
+    rows = merged(tmp_path)
+    (found,) = about_ranks(rows)
+    assert (found.rule, found.ranks, found.parameters) == ("late-bucket", [0, 1], ["right.0.weight"])
+    assert "register the modules in the order" in found.advice
+    to = Options(WatchOptions(), DrawOptions(text="plain"), Destination(tmp_path, None, ("svg",)), CheckOptions())
+    assert merge_folder(tmp_path, to, StderrOutput()) == 0
+    assert "waits for bucket" in (tmp_path / "merged.svg").read_text("utf-8")
+
+
+@pytest.mark.parametrize("swapped", [True, False])
+def test_buckets_in_the_order_of_their_gradients_wait_for_none(tmp_path: Path, swapped: bool) -> None:
+    record_branches(tmp_path, lambda rank, number: swapped)
+    rows = merged(tmp_path)
+    assert about_ranks(rows) == []
+    (text,) = bucket_texts(rows["backward_calls"][-1])
+    assert text.endswith("buckets, reduced in the order in which their gradients arrived")
+
+
+def test_a_bucket_that_is_never_complete(tmp_path: Path) -> None:
+    def step(model: DistributedDataParallel, rank: int, number: int) -> torch.Tensor:
+        loss: torch.Tensor = model(torch.randn(5, 4)).pow(2).mean()
+        return loss
+
+    record(tmp_path, step, net=lambda: DistributedDataParallel(Net()), calls=1)
+    (bucket,) = merged(tmp_path)["backward_calls"][0]["buckets"]
+    assert bucket["least"] is None and bucket["incomplete"] == [0, 1]
+    assert {item["parameter"] for item in bucket["last"]} == {"extra.weight", "extra.bias"}
 
 
 def test_the_words_for_ranks() -> None:

@@ -116,6 +116,37 @@ def test_an_optimizer_has_its_schedulers_and_whether_they_stepped() -> None:
     assert "scheduler = " in found.location["code"] and set(found.parameters) == {"weight", "bias"}
 
 
+class Wrapped(torch.optim.Optimizer):
+    """Runs another optimizer, as accelerate does: their groups are the same."""
+
+    def __init__(self, inner: torch.optim.Optimizer) -> None:
+        self.inner = inner
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        return self.inner.param_groups
+
+    def step(self, closure: Any = None) -> Any:
+        return self.inner.step(closure)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        self.inner.zero_grad(set_to_none)
+
+
+def test_the_scheduler_of_an_optimizer_that_runs_another_is_that_of_both() -> None:
+    model = nn.Linear(3, 1)
+    with inspector.record(watch=2) as recording:
+        optimizer = Wrapped(torch.optim.SGD(model.parameters(), lr=0.1))
+        scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5)
+        for _ in range(2):
+            step(model, optimizer)
+            scheduler.step()
+    rows = {row["class"]: row.get("schedulers") for row in recording.report().inventory.optimizers}
+    assert optimizer.inner.param_groups[0]["lr"] == 0.025
+    assert [row["class"] for row in rows["SGD"]] == ["StepLR"] and rows["SGD"][0]["stepped"]
+    assert recording.findings == []
+
+
 def test_a_step_with_a_closure_follows_its_backward_calls() -> None:
     x = torch.tensor(2.0, requires_grad=True)
     with inspector.record(watch=2) as recording:

@@ -91,6 +91,28 @@ def test_rows_of_small_tensors_are_measured_with_them(dtype: torch.dtype, way: s
     assert rows.told([0, 1, 2]) == told
 
 
+@pytest.mark.parametrize("count", [3, 4, 400])
+@pytest.mark.parametrize("bad", [None, math.nan, math.inf])
+def test_rows_of_large_tensors_are_told_as_their_norms_say(count: int, bad: float | None) -> None:
+    """Large tensors are measured one by one: what rules a row out must not hide one that stands out."""
+    batch = Batch()
+    rows, expected = RowNorms(batch), {}
+    for position, factor in enumerate([1.0, 9.0, 40.0, 59.0, 61.0, 1000.0]):
+        gradient = torch.rand(count, 50_000 // count)
+        gradient[1] *= factor
+        if bad is not None:
+            gradient[2, 5] = bad
+        (value,) = batch.flowing((gradient,))
+        rows.add(position, gradient, value)
+        if (told := rows_told(gradient.double().norm(dim=1).tolist())) is not None:
+            share = {} if bad is not None else {"share": pytest.approx(told["share"])}
+            expected[position] = {**told, **share}
+    batch.read()
+    first = {0: expected[0]} if bad is not None else expected
+    assert rows.told(range(6)) == first
+    assert bool(expected) == (count > 3 or bad is not None)
+
+
 def test_what_is_told_of_rows() -> None:
     assert rows_told([1.0, 1.0, 1.0, 1.0]) is None
     assert rows_told([0.0, 3.0]) is None  # one of two rows

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 from forkserver import ForkServer
+from launched import run_ranks
+from ranks_scripts import HEAD, SGD, STEPS, TAIL
 from running import OUTPUT, ScriptRunner, valid_report
-from two_ranks import run_two_ranks
 
 from inspector.commands.launch import launch_command
 from inspector.commands.options import OptionError
@@ -56,7 +57,7 @@ def test_the_rank_is_that_of_the_environment(given: dict[str, str], rank: Rank |
 
 
 def test_two_ranks_that_reduce_their_gradients(server: ForkServer, tmp_path: Path) -> None:
-    ours = run_two_ranks(TRAINED, server, tmp_path)
+    ours = run_ranks(TRAINED, server, tmp_path)
     first, second = ours
     assert "loss.backward()" in first.stderr
     assert second.stderr == ""
@@ -134,7 +135,7 @@ SHARDED = """
 def test_sharded_parameters_keep_their_names_and_their_shards_make_the_whole(
     server: ForkServer, tmp_path: Path
 ) -> None:
-    ours = run_two_ranks(SHARDED, server, tmp_path)
+    ours = run_ranks(SHARDED, server, tmp_path)
     merged = json.loads((tmp_path / OUTPUT / "merged.json").read_text("utf-8"))
     assert merged["findings"] == merged["remarks"] == [] and merged["compared"] == 0
     wholes = {leaf["name"]: leaf["whole"] for leaf in merged["backward_calls"][-1]["leaves"]}
@@ -151,3 +152,41 @@ def test_sharded_parameters_keep_their_names_and_their_shards_make_the_whole(
             }  # fmt: skip
             assert norms[name] == pytest.approx(torch.tensor(shard).norm().item())
             assert wholes[name]["reduced"] == pytest.approx(torch.tensor(whole).norm().item())
+
+
+FAULTS = {
+    "a parameter that one rank uses": (
+        "model = DDP(net, find_unused_parameters=True)\n"
+        f"{SGD}for _ in range(4):\n    step(model, optimizer, RANK == 1)\n",
+        {"rank-disagreement": "got a gradient on rank 1 only, in 3 backward calls; the mean counts rank 0"},
+    ),
+    "NaN": (
+        f"model = DDP(net)\n{SGD}for number in range(4):\n    x = torch.randn(5, 4)\n"
+        "    if RANK == 1 and number == 1:\n        x[0, 0] = float('nan')\n    optimizer.zero_grad()\n"
+        "    model(x).pow(2).mean().backward()\n    optimizer.step()\n",
+        {  # and not that the parameters of both ranks are NaN afterwards
+            "rank-disagreement": "NaN or infinite on rank 1 only; the reduction has spread it to all ranks",
+            "non-finite-forward": "x[0, 0] returned NaN or infinity",
+        },
+    ),
+}
+"""Script, and what the findings say, by rule."""
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_of_one_rank_is_told_once(name: str, server: ForkServer, tmp_path: Path) -> None:
+    body, said = FAULTS[name]
+    first, _ = run_ranks(HEAD + body + TAIL, server, tmp_path, is_compared=False)
+    merged = json.loads((tmp_path / OUTPUT / "merged.json").read_text("utf-8"))
+    assert [(found["rule"], found["ranks"]) for found in merged["findings"]] == [(rule, [1]) for rule in said]
+    for found in merged["findings"]:
+        assert said[found["rule"]] in found["message"]
+    assert first.stderr.count("  on      rank 1\n") == ("non-finite-forward" in said)
+
+
+def test_a_rank_that_raises_leaves_what_it_had(server: ForkServer, tmp_path: Path) -> None:
+    body = f"model = DDP(net)\n{STEPS}if RANK == 1:\n    raise ValueError('midway')\n"
+    first, second = run_ranks(HEAD + body + TAIL, server, tmp_path, (0, 1), is_compared=False)
+    assert len(valid_report(tmp_path / OUTPUT / "rank-0001" / "report.json")["backward_calls"]) == 3
+    assert "rank 1 ended with ValueError: midway" in first.stderr
+    assert "inspect" not in second.stderr and second.stderr.endswith("ValueError: midway\n")

@@ -332,6 +332,72 @@ def test_a_tensor_that_is_wrapped_in_a_parameter_is_cut() -> None:
     assert found.evidence["kind"] == "parameter" and set(found.parameters) == {"weight", "bias"}
 
 
+GAIN = torch.ones(3, requires_grad=True)
+
+
+def made_by_a_function() -> torch.Tensor:
+    return nn.Parameter(data=GAIN.exp())
+
+
+class Listed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows = nn.ParameterList([nn.Parameter(torch.ones(3) * GAIN)])
+
+    def forward(self) -> torch.Tensor:
+        return self.rows[0]
+
+
+def replaced_weight() -> torch.Tensor:
+    layer = nn.Linear(3, 1)
+    layer.weight = nn.Parameter(layer.weight.detach() + GAIN)
+    return layer(torch.ones(3))
+
+
+WRAPS: dict[str, tuple[Callable[[], torch.Tensor], str | None]] = {
+    "a temporary": (lambda: nn.Parameter(torch.ones(3) * GAIN), "torch.ones(3) * GAIN"),
+    "a list": (lambda: next(nn.Parameter(row.detach() * GAIN) for row in torch.ones(2, 3)), "row.detach() * GAIN"),
+    "a dict": (lambda: {"w": nn.Parameter(GAIN[:2])}["w"], "GAIN[:2]"),
+    "a result": (made_by_a_function, "GAIN.exp()"),
+    "a module's list": (lambda: Listed()(), "torch.ones(3) * GAIN"),
+    "a replaced weight": (replaced_weight, "layer.weight.detach() + GAIN"),
+    "torch's own": (lambda: nn.Embedding.from_pretrained(GAIN.view(3, 1) * 2, freeze=False).weight, None),
+}
+
+
+@pytest.mark.parametrize("way", WRAPS)
+def test_an_expression_that_is_wrapped_in_a_parameter_is_cut(way: str) -> None:
+    make, text = WRAPS[way]
+    optimizer = torch.optim.SGD([GAIN], lr=0.1)
+
+    def run() -> None:
+        for _ in range(2):
+            make().sum().backward()
+            optimizer.step()
+
+    found = only(run, "detached")
+    assert found.evidence["kind"] == "parameter" and found.parameters == ["GAIN"]
+    assert found.message.startswith(f"{text or 'a tensor'} is wrapped in an nn.Parameter here")
+    assert (text or "from_pretrained") in found.location["code"]
+
+
+def test_copied_and_reparametrised_weights_are_no_cut() -> None:
+    old = nn.Linear(3, 3)
+    new = torch.nn.utils.parametrizations.weight_norm(nn.Linear(3, 3))
+    optimizer = torch.optim.SGD([*old.parameters(), *new.parameters()], lr=0.1)
+
+    def run() -> None:
+        copied = nn.Parameter(old.weight.detach().clone())
+        with torch.no_grad():
+            halved = nn.Parameter(old.weight * 0.5)
+        tied = nn.Parameter(old.weight)
+        for _ in range(2):
+            (new(old(torch.ones(2, 3))) @ (copied + halved + tied)).sum().backward()
+            optimizer.step()
+
+    assert [found.rule for found in findings(run) if found.rule == "detached"] == []
+
+
 def test_a_parameter_made_of_numbers_is_no_cut() -> None:
     torch.manual_seed(0)
     make = nn.Linear(2, 3)
@@ -381,6 +447,29 @@ def test_a_sample_that_a_log_prob_weighs_is_no_cut_path() -> None:
     assert findings(lambda: run(True)) == []
     found = only(lambda: run(False), "cut-path")
     assert found.evidence["kind"] == "sample" and set(found.parameters) == {"model.weight", "model.bias"}
+
+
+def test_actions_that_a_log_prob_scores_are_no_cut_path() -> None:
+    """Whatever is computed from an action, and whether the critic's own optimizer steps now."""
+    policy, critic = nn.Linear(3, 2), nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(policy.parameters(), lr=0.1)
+    other = torch.optim.SGD(critic.parameters(), lr=0.1)
+
+    def run(scored: bool) -> None:
+        for step in range(2):
+            x = torch.ones(4, 3)
+            drawn = torch.distributions.Categorical(logits=policy(x))
+            action = drawn.sample()
+            reward, value = (action == 1).float(), critic(x).squeeze(1)
+            score = drawn.log_prob(action) * (reward - value.detach()) if scored else drawn.entropy()
+            optimizer.zero_grad()
+            ((value - reward).square().mean() - score.mean()).backward()
+            optimizer.step()
+            if step == 1:
+                other.step()
+
+    assert findings(lambda: run(True)) == []
+    assert only(lambda: run(False), "cut-path").evidence["kind"] == "integer"
 
 
 def test_meanings_are_those_of_torchs_own_errors() -> None:

@@ -55,7 +55,7 @@ def test_a_graph_and_that_of_its_derivative_share_a_slide(style) -> None:
     assert (figure.scene.width, figure.scene.height) == (960.0, 540.0)
     first, second = (set(panel_texts(panel)) for panel in figure.scene.panels)
     assert "after" in first & second
-    assert any("12" in text for text in second), "y″ = 6x"
+    assert "2x · 3 = 12" in second and any("12" in text for text in first), "y″ = 6x"
     assert geometry.problems(figure.scene) == []
 
 
@@ -72,6 +72,24 @@ def test_calls_beside_each_other_have_one_style() -> None:
     assert not any("is_leaf" in shown for shown in texts)
     alone = draw(recording.calls[0].graph, FigureOptions(canvas="16:9")).panels["after"].panels[0]
     assert "is_leaf" in set(panel_texts(alone))
+    assert geometry.problems(figure.scene) == []
+
+
+def test_two_long_chains_have_the_upper_and_the_lower_half_in_one_look() -> None:
+    w = torch.tensor(1.0, requires_grad=True)
+    with inspector.record() as recording:
+        inner = (w * 2.0 - 3.0) ** 2
+        (g,) = torch.autograd.grad(inner, w, create_graph=True)
+        fast = w - 0.1 * g
+        outer = (fast * 1.5 - 2.0) ** 2
+        outer.backward()
+    figure = draw_together(named(recording.calls), FigureOptions(style="circuit", canvas="16:9"))
+    assert (figure.scene.width, figure.scene.height) == (960.0, 540.0)
+    assert {(panel.area.width, panel.area.height) for panel in figure.scene.panels} == {(960.0, 270.0)}
+    assert len(set(figure.remarks)) == 1, "one density"
+    for panel in figure.scene.panels:
+        gates = [box.area.center for box in panel.boxes if box.shape == "circle"]
+        assert len(gates) >= 3 and len({round(y) for _, y in gates}) == 1, "both run from left to right"
     assert geometry.problems(figure.scene) == []
 
 

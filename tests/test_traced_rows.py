@@ -22,7 +22,7 @@ class Block(nn.Module):
 
 
 def loss_of(count):
-    """A loss whose graph has parallel edges, empty slots, Nodes of several outputs, constants, a shared leaf."""
+    """A loss: parallel edges, empty slots, several outputs of a Node, constants and a shared leaf."""
     torch.manual_seed(0)
     blocks, shared = [Block() for _ in range(count)], torch.randn(8, requires_grad=True)
     x = torch.randn(4, 8)

@@ -20,9 +20,11 @@ from inspector.diagnosis.mark_graph import mark_graph
 from inspector.export import WRITERS
 from inspector.layout.errors import LayoutFailed, TooManyBoxes
 from inspector.merging import Merged, merge_reports, to_json
+from inspector.merging.bucket_text import waiting_texts
 from inspector.merging.merge import rank_folders
 from inspector.merging.merged_run import CallSpread
 from inspector.merging.ranges import write_ranges
+from inspector.merging.row_types import MergedRows
 from inspector.merging.rules.rule import rank_list
 from inspector.report import Report, ReportError, load
 from inspector.util.atomic_write import write_bytes_atomically
@@ -92,7 +94,7 @@ def merge_folder(
         report = _drawn(merged)
         output.show_merged(merged.rows, report)
         if report is not None:
-            files += _draw(report, folder, options, output)
+            files += _draw(report, folder, _with_notes(options, merged.rows, report.calls[0].index), output)
     except ReportError as error:
         output.say(str(error))
         return USAGE
@@ -163,6 +165,13 @@ def _drawn(merged: Merged) -> Report | None:
         write_ranges(item.graph, call)
     mark_graph(report)
     return report
+
+
+def _with_notes(options: Options, rows: MergedRows, call: int) -> Options:
+    """The options with a note in the picture for each bucket of a call that waits for another one."""
+    texts = [text for row in rows["backward_calls"] if row["index"] == call for text in waiting_texts(row)]
+    presentation = replace(options.draw.presentation, notes=tuple(texts))
+    return replace(options, draw=replace(options.draw, presentation=presentation))
 
 
 def _draw(report: Report, folder: Path, options: Options, output: StderrOutput) -> list[Path]:

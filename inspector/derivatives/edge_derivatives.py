@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from inspector.derivatives.computed_values import add_computed_values
 from inspector.derivatives.elementary import find_elementary, find_reduction, keeps_elements
 from inspector.derivatives.forward_reconstruction import ForwardReconstruction
 from inspector.derivatives.matrix_forms import add_matrix_forms
@@ -46,11 +47,12 @@ def add_local_derivatives(graph: Graph) -> None:
     """Set `local` on `next` edges between small tensors, and `derivative` on the scalar leaves of a small graph.
 
     A tensor without a name whose expression is long is called v1, v2, … in the symbols; its function then has
-    `alias`, `{"name": "v1", "expression": "x*y + exp(x)"}`. Also set `matrix` and `closed_form`.
+    `alias`, `{"name": "v1", "expression": "x*y + exp(x)"}`. Also set `matrix`, `closed_form` and `computed`.
     """
     if len(topology_of(graph).edges) <= MOST_EDGES:
         _add_symbols(graph)
         forward = ForwardReconstruction(graph)
+        add_computed_values(forward)
         add_matrix_forms(forward)
         add_textbook_forms(forward)
 

@@ -111,6 +111,14 @@ ELEMENTARY: dict[str, Elementary] = {
         {"self": "1/other", "other": "-self/other**2"},
         missing={"other": "self/result", "self": "result*other"},
     ),
+    "add.Scalar": Elementary(
+        "self + alpha*other", {"self": "1"}, {"alpha": 1}, {"other": "(result - self)/alpha"}
+    ),
+    "sub.Scalar": Elementary(
+        "self - alpha*other", {"self": "1"}, {"alpha": 1}, {"other": "(self - result)/alpha"}
+    ),
+    "mul.Scalar": Elementary("self*other", {"self": "other"}),
+    "div.Scalar": Elementary("self/other", {"self": "1/other"}),
     "pow.Tensor_Scalar": Elementary("self**exponent", {"self": "exponent*self**(exponent - 1)"}),
     "pow.Tensor_Tensor": Elementary(
         "self**exponent", {"self": "exponent*self**(exponent - 1)", "exponent": "self**exponent*log(self)"}

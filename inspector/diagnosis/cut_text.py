@@ -44,6 +44,8 @@ def described(cut: CutRow) -> str:
         return "sample() draws with gradients turned off"
     if cut["region"] is not None:
         return "gradients are turned off here"
+    if cut["kind"] == "parameter" and not cut.get("name"):
+        return f"a tensor {_TEXTS[cut['kind']]}"
     code, text = cut.get("code"), _WITHOUT_NAME.get(cut["kind"])
     if code and text and not cut.get("name"):
         return f"{code} {text}"
@@ -64,7 +66,7 @@ _ADVICE = {
     "no_derivative": "replace it by an operation that has a derivative",
     "grad": "pass create_graph=True to torch.autograd.grad",
     "sample": "call rsample(), which draws the same way and passes a gradient to the distribution's parameters",
-    "parameter": "keep the tensor itself (self.weight = weight), and pass it to a function such as F.linear",
+    "parameter": "compute the tensor in each step and use it itself, as in F.linear(x, weight)",
     "frozen_inputs": "pass use_reentrant=False to a checkpoint, or an input that requires a gradient",
 }
 _OTHERWISE = "use the tensor itself in the loss, not a detached copy"

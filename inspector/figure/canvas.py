@@ -13,11 +13,18 @@ from itertools import groupby
 
 from inspector.figure.compose import Composed
 from inspector.options.choices import Canvas
+from inspector.options.figure_options import FigureOptions
 from inspector.scene.scene import Panel, Rectangle
 from inspector.scene.transform import transform_panel
+from inspector.styles.table import Density
 
-SIZES: dict[str, tuple[float, float]] = {"16:9": (960.0, 540.0), "4:3": (720.0, 540.0), "half": (480.0, 540.0)}
-"""Sizes in points, as in slide programs."""
+SIZES: dict[str, tuple[float, float]] = {
+    "16:9": (960.0, 540.0),
+    "4:3": (720.0, 540.0),
+    "half": (480.0, 540.0),
+    "strip": (960.0, 270.0),
+}
+"""Sizes in points, as in slide programs. half, strip: the left and the upper half of a slide of 16:9."""
 SMALLEST = 14.0
 """Smallest text on a canvas, in points."""
 
@@ -32,8 +39,8 @@ class LayoutChoice:
     """One way to lay out the panels of a figure, which have one size.
 
     remark: what it leaves out, or an empty text. least: the scale at which the figure must fit with earlier
-    choices for this one to be tried. broken: whether it breaks the figure into rows, a last resort. bound: the
-    scale at which it fits at most, known before it is laid out, and the least that is legible.
+    choices for this one to be tried. broken: whether it is a last resort, such as rows. bound: the scale at which
+    it fits at most, known before it is laid out, and the least that is legible.
     """
 
     lay_out: Callable[[], Composed]
@@ -53,12 +60,14 @@ def frame(canvas: Canvas) -> tuple[float, float]:
 class FittedPanels:
     """Panels on their canvas. remark: what was left out, or an empty text.
 
-    needs: the canvas size that the panels need and have, if they do not fit the requested canvas.
+    needs: the canvas size that the panels need and have, if they do not fit the requested canvas. look: the
+    options in which they were drawn, and the density, if these are known.
     """
 
     panels: list[Panel]
     remark: str = ""
     needs: tuple[float, float] | None = None
+    look: tuple[FigureOptions, Density | None] | None = None
 
 
 def fit_canvas(

@@ -32,6 +32,7 @@ from inspector.layout.problem import (
     CLOSE,
     IN_THREE_ROWS,
     IN_TWO_ROWS,
+    LOW,
     ROOMY,
     TIGHT,
     Placement,
@@ -64,7 +65,7 @@ _RICHEST = 3
 """Number of densities that are tried with formulas before any is without them."""
 _MOST_DENSE = 80
 """Boxes of a panel, Nodes and tensors, above which no denser way to draw them fits a slide; trying takes long."""
-_DENSE: _Spacings = ((CLOSE, 0.0), (TIGHT, 0.4))
+_DENSE: _Spacings = ((CLOSE, 0.0), (TIGHT, 0.4), (LOW, 0.4))
 _TURNABLE: _Spacings = ((CLOSE, 0.0),)
 """Downwards, tight ranks leave no room for badges."""
 _FULLEST = 0.4
@@ -120,6 +121,13 @@ def fit(
     return _Fitting(make, look, canvas, place, asked).fit()
 
 
+def fit_as(
+    make: Making, look: FigureOptions, canvas: Canvas, place: Placing, density: Density | None
+) -> FittedPanels:
+    """The panels on their canvas in one density of a style, or as the style draws them."""
+    return _Fitting(make, look, canvas, place, asked=True).fit_as(density)
+
+
 class _Fitting:
     """What is tried to fit one figure on a canvas."""
 
@@ -137,7 +145,7 @@ class _Fitting:
             return whole
         is_small = len(self._planned(look, None)[0].boxes) <= _MOST_DENSE
         if self._asked and is_small and look.values != "heat" and find_style(look.style).neighbour:
-            own = self._tried(_denser(look), (*_SPACINGS, *_ROWS), 0.0)
+            own = self._tried(_denser(look), _SPACINGS, 0.0)
             if own.needs is None:
                 return own
         if _has_heat_maps(self._planned, look, is_small):
@@ -150,6 +158,15 @@ class _Fitting:
                     return found
         return whole
 
+    def fit_as(self, density: Density | None) -> FittedPanels:
+        """The panels in one density; as they are if they do not fit."""
+        if density is None:
+            return self._tried(_shown(self._look), _SPACINGS)
+        remark = f"{density.name}, to fit the canvas"
+        shown = [_Attempt(self._look, density=density, remark=remark)]
+        shown.append(replace(shown[0], legend=False, remark=remark.replace(",", ", without formulas,", 1)))
+        return self._tried(shown, _DENSE)
+
     def _fit_without_heat_maps(self) -> FittedPanels:
         fitted = _Fitting(self._make, plain(self._look), self._canvas, self._place, self._asked).fit()
         said = _LEFT_OUT.format("heat maps are")
@@ -158,20 +175,23 @@ class _Fitting:
     def _tried(
         self, attempts: Iterable[_Attempt], spacings: _Spacings, hopeless: float = HOPELESS
     ) -> FittedPanels:
+        every = list(attempts)
         choices = [
             LayoutChoice(
                 partial(_laid_out, partial(self._placed, _content(shown), way, spacing), size, shown),
                 shown.remark,
                 least,
-                spacing.rows > 1,
+                spacing.rows > 1 or spacing is LOW,
                 partial(self._bound, _content(shown), way, spacing) if shown.density else None,
             )
-            for shown in attempts
+            for shown in every
             for spacing, least in spacings
             for size in (None, frame(self._canvas))
             for way in _ways(shown)
         ]
-        return fit_canvas(choices, self._canvas, hopeless)
+        found = fit_canvas(choices, self._canvas, hopeless)
+        drawn = (shown for shown in every if shown.remark == found.remark)
+        return replace(found, look=next(((shown.look, shown.density) for shown in drawn), None))
 
     def _bound_of(self, shown: _Attempt, way: Direction | None, spacing: Spacing) -> tuple[float, float]:
         """The scale at which an attempt fits at most, and the least that is legible.

@@ -69,12 +69,14 @@ _HOPELESS = 8.0
 class Figure:
     """The pictures of a graph: `scene` with all panels, and each panel as its own Scene.
 
-    remarks: deviations from the options, one line each.
+    remarks: deviations from the options, one line each. look: the options in which it was drawn, and the density;
+    None for a figure that does not fit.
     """
 
     scene: Scene
     panels: dict[str, Scene]
     remarks: tuple[str, ...] = ()
+    look: tuple[FigureOptions, Density | None] | None = None
 
 
 _Redraw: TypeAlias = Callable[..., Figure]
@@ -232,7 +234,8 @@ def _figure(
     lists."""
     table = gradient_table(graph.whole if isinstance(graph, FoldedGraph) else graph)
     alone = {panel.id: scene_of([panel], title_of([panel.id]), table) for panel in fitted.panels}
-    return Figure(scene_of(together, title_of([panel.id for panel in together]), table), alone, remarks)
+    look = None if fitted.needs else fitted.look
+    return Figure(scene_of(together, title_of([panel.id for panel in together]), table), alone, remarks, look)
 
 
 def _draw_smaller(

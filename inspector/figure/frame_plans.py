@@ -26,7 +26,7 @@ from inspector.styles import title_and_legend
 from inspector.styles.captions import Captions
 from inspector.styles.code_lines import make_listing
 from inspector.styles.paths import find_paths, find_tensor_paths
-from inspector.styles.plan import TITLE_SIZE, LegendEntry, Plan, StyledText
+from inspector.styles.plan import SMALL_SIZE, TITLE_SIZE, LegendEntry, Plan, StyledText
 from inspector.styles.subject import Subject
 from inspector.styles.table import Density, find_style
 
@@ -61,6 +61,9 @@ class FramePlans:
             plan = highlight_current(plan, [drawn for one in current for drawn in _drawn_as(graph, one)])
         for tensor in self.presentation.highlights:
             plan = highlight_tensor(plan, find_tensor_paths(graph, tensor.name), tensor)
+        if self.presentation.notes:
+            notes = [StyledText(note, "quiet", size=SMALL_SIZE) for note in self.presentation.notes]
+            plan = replace(plan, notes=(*plan.notes, *notes))
         if self.look.code:
             plan = replace(plan, listing=make_listing(subject, self.script, current[-1] if current else None))
         return with_words(plan, self.presentation.words)

@@ -9,22 +9,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from inspector.figure.canvas_fallbacks import DRAWN_AS, fit
-from inspector.figure.choose_style import FOLDED_STYLE, UNFOLDED_STYLE, choose_style
+from inspector.figure.canvas_fallbacks import fit, fit_as
+from inspector.figure.choose_style import FOLDED_STYLE, choose_style
 from inspector.figure.drawing import Figure, draw, place_plans, scene_of
 from inspector.figure.frame_plans import FramePlans
 from inspector.figure.handout import handed, handed_out
 from inspector.graph import Graph
-from inspector.options.choices import Depth
+from inspector.options.choices import Canvas, Depth, Direction
 from inspector.options.figure_options import FigureOptions
 from inspector.options.presentation import PLAIN, Presentation
 from inspector.scene import Panel, Scene
 from inspector.scene.transform import transform_panel
-from inspector.styles import Plan, gradient_table
+from inspector.styles import Plan, figure_title, gradient_table
 from inspector.styles.table import Density, find_style
 
 Calls = Sequence[tuple[Graph, str]]
 """The graph of each backward call, and its code."""
+_HALVES: tuple[Canvas, ...] = ("half", "strip")
+_FOLDED = 1_000
+"""Denser than every density."""
+_TURNABLE = "circuit"
+"""The style that reads as well from side to side as upwards."""
 
 
 def draw_together(
@@ -67,31 +72,82 @@ def _over_one_layout(calls: Calls, look: FigureOptions, presentation: Presentati
 
 
 def _beside(calls: Calls, look: FigureOptions, depth: Depth, presentation: Presentation) -> Figure:
-    """Each call after it ran, in a figure of its own, all in one style; two of them share a slide of 16:9."""
-    own = replace(look, canvas="half") if look.canvas == "16:9" and len(calls) == 2 else look
-    figures = _drawn(calls, own, depth, presentation)
-    if own.style is None and len({_is_in_neighbour(figure) for figure in figures}) > 1:
-        figures = _drawn(calls, replace(own, style=find_style(UNFOLDED_STYLE).neighbour), depth, presentation)
-    shown = [list(figure.panels.values())[-1] for figure in figures]
-    panels, left = list[Panel](), 0.0
+    """Each call after it ran, in a figure of its own, all in one look; two of them share a slide of 16:9."""
+    parts: list[Figure] = []
+    canvas = look.canvas
+    for tried in _HALVES if look.canvas == "16:9" and len(calls) == 2 else (look.canvas,):
+        found = _in_one_look(calls, replace(look, canvas=tried), depth, presentation)
+        if not parts or _density(found) < _density(parts):
+            parts, canvas = found, tried
+        if _density(parts)[0] < 0:
+            break
+    shown = [list(figure.panels.values())[-1] for figure in parts]
+    panels, left, top = list[Panel](), 0.0, 0.0
     for number, scene in enumerate(shown, start=1):
-        panels.append(replace(transform_panel(scene.panels[0], left, 0.0), id=f"after-{number}"))
-        left += scene.width
+        panels.append(replace(transform_panel(scene.panels[0], left, top), id=f"after-{number}"))
+        left, top = (left, top + scene.height) if canvas == "strip" else (left + scene.width, top)
     description = "\n".join(dict.fromkeys(line for scene in shown for line in scene.description.splitlines()))
-    height = max(scene.height for scene in shown)
-    together = Scene(left, height, tuple(panels), _title(calls), description)
+    width, height = max(panel.area.right for panel in panels), max(panel.area.bottom for panel in panels)
+    together = Scene(width, height, tuple(panels), _title(calls), description)
     alone = {f"after-{number}": scene for number, scene in enumerate(shown, start=1)}
-    remarks = dict.fromkeys(remark for figure in figures for remark in figure.remarks)
+    remarks = dict.fromkeys(remark for figure in parts for remark in figure.remarks)
     return Figure(together, alone, tuple(remarks))
 
 
-def _is_in_neighbour(figure: Figure) -> bool:
-    """Whether a figure did not fit its canvas in its own style."""
-    return any(DRAWN_AS in remark for remark in figure.remarks)
+def _in_one_look(
+    calls: Calls, look: FigureOptions, depth: Depth, presentation: Presentation
+) -> list[Figure]:
+    """The figures of the calls in the style, density and direction of the densest, if all of them fit so."""
+    figures = [
+        draw(graph, look, call=code, depth=depth, presentation=presentation) for graph, code in calls
+    ]
+    looks = [figure.look for figure in figures]
+    densest = max(figures, key=_density_of).look
+    if densest is None or None in looks:
+        return figures
+    own, density = densest
+    for look, _ in filter(None, looks):  # the details that one of them leaves out
+        own = replace(own, detail=own.detail or look.detail, derivatives=own.derivatives or look.derivatives)
+    ways: list[Direction | None] = [own.direction]
+    if density is None and own.style == _TURNABLE and own.direction is None:
+        ways = ["RL", "TB"] if look.canvas == "strip" else ["TB", "RL"]
+    for way in ways:
+        alike = [_drawn_as(call, replace(own, direction=way), density, presentation) for call in calls]
+        if all(figure.look is not None for figure in alike):
+            return alike
+    return figures
 
 
-def _drawn(calls: Calls, look: FigureOptions, depth: Depth, presentation: Presentation) -> list[Figure]:
-    return [draw(graph, look, call=code, depth=depth, presentation=presentation) for graph, code in calls]
+def _drawn_as(
+    call: tuple[Graph, str], look: FigureOptions, density: Density | None, presentation: Presentation
+) -> Figure:
+    """A call after it ran, in a given look; without one if it does not fit so."""
+    graph, code = call
+
+    def plans(look: FigureOptions, density: Density | None) -> list[Plan]:
+        made = FramePlans(look, code, presentation=presentation, density=density).plan(graph, "after")
+        return handed_out([made], graph, presentation.handout)
+
+    fitted = fit_as(plans, look, look.canvas or "tight", place_plans, density)
+    fitted = handed(fitted, presentation.handout)
+    scene = scene_of(fitted.panels, figure_title(graph, code, ["after"]), gradient_table(graph))
+    remarks = (fitted.remark,) if fitted.remark else ()
+    return Figure(scene, {"after": scene}, remarks, None if fitted.needs else fitted.look)
+
+
+def _density(figures: Sequence[Figure]) -> tuple[int, int]:
+    return max(map(_density_of, figures))
+
+
+def _density_of(figure: Figure) -> tuple[int, int]:
+    """How dense a figure is: the place of its density in the table, negative if it is drawn as its style draws it;
+    then the number of details left out."""
+    if figure.look is None or figure.look[0].style == FOLDED_STYLE:
+        return _FOLDED, 0
+    look, density = figure.look
+    every = find_style(look.style).denser
+    place = -1 if density is None else every.index(density) if density in every else 0
+    return place, (look.detail is not None) + (look.derivatives is not None)
 
 
 def _title(calls: Calls) -> str:

@@ -265,6 +265,9 @@ class LookedUpFields(TypedDict):
     """Its state after backward returned or raised."""
     gradient: Value
     """The gradient that arrived for its output."""
+    computed: NotRequired[Value]
+    """Its output, computed from its operands, if torch's own value was not seen. Only for an elementary function
+    of small tensors, and only if it gives what other functions computed from it."""
     rows: NotRequired[GradientRows]
     """Rows that stand out in this gradient. Missing if none does, after the first function in the engine's order
     with rows that are not finite, and mostly in a light recording."""

@@ -20,6 +20,7 @@ from inspector.graph.columns import EdgeColumns, FunctionColumns, TensorColumns
 from inspector.graph.model import Graph
 from inspector.graph.row_types import NextEdge
 from inspector.graph.traversal import longest_ways, topological_order
+from inspector.graph.values import Value
 
 Pair = tuple[str, int]
 """(id of a function, output number): a tensor of the forward. For a leaf, the function is its AccumulateGrad."""
@@ -100,6 +101,19 @@ class Topology:
     def outputs(self) -> dict[Pair, str]:
         """(function, output number) → the tensor that it created; for an AccumulateGrad, its leaf."""
         return {pair: tensor for tensor, pair in self.makers.items()}
+
+    @cached_property
+    def several(self) -> frozenset[str]:
+        """The functions of which more outputs than the first are known, or get a gradient."""
+        edges = zip(self.targets, self.edges, strict=True)
+        entered = {self.ids[target] for target, edge in edges if edge["input_nr"]}
+        return frozenset(entered | {function for function, number in self.makers.values() if number})
+
+    def of_output(self, output: Pair, value: Value) -> Value:
+        """The part of one output in a value of its function, a list by output number if there are several."""
+        function, number = output
+        is_list = function in self.several and isinstance(value, list) and number < len(value)
+        return value[number] if is_list else value
 
     @cached_property
     def made(self) -> dict[str, list[str]]:

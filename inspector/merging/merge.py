@@ -7,13 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from inspector.merging.bucket_spread import BucketSpread
+from inspector.merging.follow_ups import without_follow_ups
 from inspector.merging.merged_run import CallSpread, LeafSpread, MergedRun, Spread
 from inspector.merging.rank_file import read_rank
-from inspector.merging.row_types import MERGED_SCHEMA, LeafRange, MergedCall, MergedRows, Range, RankFinding
+from inspector.merging.rank_findings import SEVERITIES
+from inspector.merging.row_types import (
+    MERGED_SCHEMA,
+    LeafRange,
+    MergedBucket,
+    MergedCall,
+    MergedRows,
+    Range,
+    RankFinding,
+)
 from inspector.merging.rules import RANK_RULES
 from inspector.report import ReportError
 
-_SEVERITIES = ("error", "warning", "note")
 _FOLDER = re.compile(r"rank-(\d{4,})")
 
 
@@ -72,19 +82,45 @@ def _findings(run: MergedRun) -> list[RankFinding]:
     """The findings about several ranks, then those of the ranks: the worst first, and of equally bad ones the
     earliest, which may be the cause of the others."""
     found = [finding for rule in RANK_RULES.values() for finding in rule.check(run)]
-    found += run.found.values()
-    return sorted(found, key=lambda finding: (_SEVERITIES.index(finding.severity), finding.backward_call or 0))
+    found = without_follow_ups([*found, *run.findings.all()], run)
+    return sorted(found, key=lambda finding: (SEVERITIES.index(finding.severity), finding.backward_call or 0))
 
 
 def _call_row(call: CallSpread) -> MergedCall:
     ranks = sorted(rank for ranks in call.graphs.values() for rank in ranks)
-    return {
+    row: MergedCall = {
         "index": call.index,
         "location": call.location,
         "graphs": [{"ranks": group, "nodes": nodes} for (_, nodes), group in call.graphs.items()],
         "root": _range(call.root, ranks),
         "leaves": [_leaf_row(name, leaf, ranks) for name, leaf in call.leaves.items()],
     }
+    if call.reduction.buckets:
+        row["buckets"] = [_bucket_row(item, ranks) for item in call.reduction.ordered]
+    return row
+
+
+def _bucket_row(spread: BucketSpread, ranks: Sequence[int]) -> MergedBucket:
+    """ranks: those that recorded the call."""
+    (least, earliest), (most, latest) = spread.low or (None, None), spread.high or (None, None)
+    row: MergedBucket = {
+        "wrapper": spread.bucket.wrapper.name,
+        "number": spread.bucket.number,
+        "parameters": list(spread.bucket.parameters),
+        "bytes": spread.bucket.size,
+        "least": least,
+        "most": most,
+        "earliest": earliest,
+        "latest": latest,
+        "last": [{"parameter": name, "ranks": found} for name, found in spread.last.items()],
+    }
+    if spread.ranks != list(ranks):
+        row["ranks"] = spread.ranks
+    if spread.incomplete:
+        row["incomplete"] = spread.incomplete
+    if spread.waits:
+        row["waits_for"] = [{"bucket": number, "ranks": found} for number, found in sorted(spread.waits.items())]
+    return row
 
 
 def _leaf_row(name: str, leaf: LeafSpread, ranks: Sequence[int]) -> LeafRange:

@@ -7,8 +7,10 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+from inspector.merging.bucket_spread import ReductionSpread
 from inspector.merging.rank_file import CallOnRank, LeafOnRank, RankReport
-from inspector.merging.row_types import RankFinding, RankRow
+from inspector.merging.rank_findings import RankFindings
+from inspector.merging.row_types import RankRow
 from inspector.merging.tensor_on_rank import TensorOnRank
 
 QUANTITIES = ("data", "local", "reduced")
@@ -95,8 +97,7 @@ class CallSpread:
     """A backward call over the ranks.
 
     graphs: the ranks by their graph: (signature, Nodes). gradients: what arrived at each Node on the ranks with
-    the graph of the first. bypassed: the wrappers that a rank's forward went around. scaled: whether a GradScaler
-    was used.
+    the graph of the first. reduction: what DistributedDataParallel did. scaled: whether a GradScaler was used.
     """
 
     index: int
@@ -105,7 +106,7 @@ class CallSpread:
     root: Spread = field(default_factory=Spread)
     leaves: dict[str, LeafSpread] = field(default_factory=lambda: defaultdict(LeafSpread))
     gradients: dict[str, Spread] = field(default_factory=lambda: defaultdict(Spread))
-    bypassed: dict[int, list[str]] = field(default_factory=dict)
+    reduction: ReductionSpread = field(default_factory=ReductionSpread)
     scaled: bool = False
 
     def add(self, rank: int, call: CallOnRank) -> None:
@@ -121,8 +122,7 @@ class CallSpread:
         if next(iter(self.graphs)) == call.graph:
             for node, gradient in call.gradients.items():
                 self.gradients[node].add(rank, gradient)
-        if call.bypassed:
-            self.bypassed[rank] = call.bypassed
+        self.reduction.add(rank, call.reduction.bypassed, call.reduction.buckets)
         self.scaled |= call.scaled
 
 
@@ -138,7 +138,7 @@ class MergedRun:
         """By call and rank, the size of the root where it is finite."""
         self._held: set[str] | None = None
         self.sources: dict[str, Any] = {}
-        self.found: dict[tuple[Any, ...], RankFinding] = {}
+        self.findings = RankFindings()
 
     def add(self, report: RankReport, folder: str) -> None:
         """Add the report of one rank, in the order of the ranks. folder: where it is."""
@@ -162,7 +162,7 @@ class MergedRun:
         self._held = report.reduced if self._held is None else self._held & report.reduced
         self.sources = report.sources | self.sources
         for row in report.file.findings:
-            self._add_finding(row, report.number)
+            self.findings.add(row, report.number)
 
     @property
     def held(self) -> set[str]:
@@ -189,12 +189,3 @@ class MergedRun:
     def ordered(self) -> list[CallSpread]:
         """The calls by index."""
         return [self.calls[index] for index in sorted(self.calls)]
-
-    def _add_finding(self, row: dict[str, Any], rank: int) -> None:
-        """Add what a rank found; once for all ranks on which it is about the same line and parameters."""
-        place = row["location"] if isinstance(row["location"], dict) else {}
-        key = (row["rule"], place.get("file"), place.get("line"), tuple(row["parameters"]), row["backward_call"])
-        if key not in self.found:
-            self.found[key] = RankFinding(**row, ranks=[])
-        if rank not in self.found[key].ranks:
-            self.found[key].ranks.append(rank)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from inspector.merging.bucket_on_rank import BucketOnRank, Wrapper, buckets_on_rank
 from inspector.merging.tensor_on_rank import TensorOnRank, measure
 from inspector.report import ReportError
 from inspector.util.os_errors import reason
@@ -72,7 +73,7 @@ class _Call(Struct):
     graph: _Graph
     scale: Any = None
     wanted: list[str] | None = None
-    bypassed: list[str] = []
+    wrappers: list[Wrapper] = []
 
 
 class _Norms(Struct):
@@ -136,11 +137,23 @@ class LeafOnRank:
 
 
 @dataclass(slots=True)
+class ReductionOnRank:
+    """What DistributedDataParallel did in one call.
+
+    bypassed: the wrappers that the forward went around. buckets: in the order in which they were reduced.
+    """
+
+    bypassed: list[str]
+    buckets: list[BucketOnRank]
+
+
+@dataclass(slots=True)
 class CallOnRank:
     """A backward call of one rank.
 
     graph: equal for the same Nodes with the same edges. root: the first root, if known. gradients: what
-    arrived at each Node, if known. scaled: whether a GradScaler had multiplied the root. bypassed: see `CallRow`.
+    arrived at each Node, if known. scaled: whether a GradScaler had multiplied the root. reduction: what
+    DistributedDataParallel did.
     """
 
     index: int
@@ -150,7 +163,7 @@ class CallOnRank:
     leaves: dict[str, LeafOnRank]
     gradients: dict[str, TensorOnRank]
     scaled: bool
-    bypassed: list[str]
+    reduction: ReductionOnRank
 
 
 @dataclass(slots=True)
@@ -215,7 +228,7 @@ def _call(call: _Call, parameters: list[_Parameter]) -> CallOnRank:
         leaves,
         gradients,
         call.scale is not None,
-        call.bypassed,
+        _reduction(call, functions, tensors),
     )
 
 
@@ -235,6 +248,17 @@ def _leaves(call: _Call, functions: dict[str, _Function], tensors: dict[str, _Te
         if node.id in ran or (not _is_whole(call)):
             leaf.read("local", node.gradient)
     return found
+
+
+def _reduction(call: _Call, functions: dict[str, _Function], tensors: dict[str, _Tensor]) -> ReductionOnRank:
+    places = {identifier: place for place, identifier in enumerate(call.graph.steps, 1)}
+    arrivals: dict[str, int | None] = {}
+    for edge in call.graph.edges if any(wrapper.buckets for wrapper in call.wrappers) else ():
+        tensor = tensors.get(edge.target)
+        if edge.kind == "accumulate" and tensor is not None and tensor.name is not None:
+            arrivals[tensor.name] = places.get(edge.source)
+    buckets = [item for wrapper in call.wrappers for item in buckets_on_rank(wrapper, arrivals, len(functions))]
+    return ReductionOnRank([wrapper.name for wrapper in call.wrappers if wrapper.bypassed], buckets)
 
 
 def _is_whole(call: _Call) -> bool:

@@ -76,6 +76,45 @@ class LeafRange(TypedDict):
     """For a sharded parameter (FSDP): `data` and `reduced` above are then of the parts."""
 
 
+class LastGradient(TypedDict):
+    """The parameter whose gradient completed a bucket, or never came."""
+
+    parameter: str
+    ranks: Ranks
+
+
+class Waiting(TypedDict):
+    """An earlier bucket that was complete later, so that the bucket waited for it."""
+
+    bucket: Count
+    ranks: Ranks
+
+
+class MergedBucket(TypedDict):
+    """Gradients that DistributedDataParallel reduced together, on all ranks."""
+
+    wrapper: str
+    """The script's name for the module that it wraps."""
+    number: Count
+    """From 0, in the order of the reduction. Ranks reduce a bucket together: the first ones wait for the last."""
+    parameters: list[str]
+    bytes: Count
+    ranks: NotRequired[Ranks]
+    """The ranks on which the bucket has these parameters; omitted if these are all that recorded the call."""
+    least: Count | None
+    """The least number of Nodes that had run when its last gradient was there; null if it was complete on no rank,
+    or if that is not known."""
+    most: Count | None
+    earliest: Count | None
+    """A rank on which it was complete after `least` Nodes."""
+    latest: Count | None
+    last: list[LastGradient]
+    incomplete: NotRequired[Ranks]
+    """The ranks on which a gradient never came, or where that is not known; omitted if there are none."""
+    waits_for: NotRequired[list[Waiting]]
+    """Omitted if it waited on no rank."""
+
+
 class GraphOfRanks(TypedDict):
     """Ranks with the same graph: the same Nodes with the same edges."""
 
@@ -93,6 +132,8 @@ class MergedCall(TypedDict):
     root: Range
     """The first root: the loss."""
     leaves: list[LeafRange]
+    buckets: NotRequired[list[MergedBucket]]
+    """Omitted if DistributedDataParallel reduced nothing, and if the ranks' torch did not tell them."""
 
 
 class RankFinding(Finding):

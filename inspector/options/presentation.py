@@ -25,7 +25,8 @@ class Presentation:
 
     frames: also draw one picture per step, in this order. reveal: start with the leaves alone, and show what each
     step reaches. highlights: tensors in their own colours. handout: leave the numbers out, or show them as the
-    solution. title: of the figure; without one, the code that created the root, if it is short.
+    solution. title: of the figure; without one, the code that created the root, if it is short. notes: lines below
+    the title.
     """
 
     frames: bool = False
@@ -35,6 +36,7 @@ class Presentation:
     handout: Handout | None = None
     words: Words = field(default=ENGLISH)
     title: str = ""
+    notes: tuple[str, ...] = ()
 
 
 PLAIN = Presentation()

@@ -10,22 +10,22 @@ import torch
 
 from inspector.graph.row_types import Source
 from inspector.graph.values import Unknown, is_unknown
-from inspector.recording.bypassed_wrappers import bypassed_wrappers
 from inspector.recording.call_count import CallCount
 from inspector.recording.calls_without_graph import without_graph_event
 from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
 from inspector.recording.engine_hook import EngineCall
 from inspector.recording.forward import ForwardRecord, ThreadNodes
-from inspector.recording.gradient_hooks import GradientCapture
+from inspector.recording.gradient_hooks import CreationWatch, GradientCapture
 from inspector.recording.nested_calls import NestedCalls
 from inspector.recording.open_call import CallInfo, CountedCall, EngineWatch, OpenCall
 from inspector.recording.parts import NAMES, ORIGINAL, PARAMETERS, RETAINED, STATEMENTS, TRAINING, no_rows
 from inspector.recording.recorders import Recorders
-from inspector.recording.training.idle_code import IdleCode
+from inspector.recording.reducing_wrappers import reducing_wrappers
+from inspector.recording.training.idle_code import IdleCode, Seen
 from inspector.recording.training.lost_parameters import LostParameters
 from inspector.recording.watch_plan import WatchPlan, is_small, mode_here
 from inspector.report import Setting
-from inspector.report.row_types import Alive, EventRow, StatementRow
+from inspector.report.row_types import Alive, EventRow, StatementRow, WrapperRow
 from inspector.tensor_stats import Batch
 from inspector.tensor_stats.plain_tensor import plain_tensor, stored
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
@@ -54,7 +54,7 @@ class CallStart:
 
     def __init__(self, recorders: Recorders, plan: WatchPlan, count: CallCount, before: Before | None) -> None:
         self.without_graph: list[EventRow] = []
-        self._statements = IdleCode(recorders.files)
+        self._statements = IdleCode(recorders.files, _seen(recorders))
         forward = recorders.forward
         self._lost = None if forward is None else LostParameters(forward.record.outputs.leaf_source)
         self._recorders = recorders
@@ -95,8 +95,8 @@ class CallStart:
             forward.backward_begins(index, call.frame, call.given.outputs)
         cuts_of_roots = _cuts_of_roots(call, None if forward is None else forward.record)
         alive = run(RETAINED, lambda: recorders.retained.begins(index, graph, names), no_rows(Alive))
-        bypassed = run(NAMES, lambda: bypassed_wrappers(names, graph, nodes), list[str]())
-        setting = Setting(mode_here(forward), recorders.training.take_scale(), alive=alive, bypassed=bypassed)
+        wrappers = run(NAMES, lambda: reducing_wrappers(names, tracing, nodes), no_rows(WrapperRow))
+        setting = Setting(mode_here(forward), recorders.training.take_scale(), alive=alive, wrappers=wrappers)
         head = CallInfo(index, accumulates, location, setting, wanted or None, cuts_of_roots, small)
         given = walk(edges_of(call.given.gradients)).nodes if call.given.creates_graph else None
         return OpenCall(head, tracing, watch, outputs, [] if accumulates else wanted, pause, grads, given)
@@ -111,10 +111,10 @@ class CallStart:
         self, call: EngineCall, tracing: GraphSnapshot, batch: Batch, pause: contextlib.ExitStack
     ) -> EngineWatch:
         """What sees the engine while it runs; its hooks are installed."""
-        forward, graph, runs = self._recorders.forward, tracing.walk, None
-        if forward is not None and call.given.creates_graph:
-            runs = forward.runs_node(graph.structure.names)
-        capture = _capture(call, tracing, GradientCapture(batch, runs), pause)
+        forward, graph, creation = self._recorders.forward, tracing.walk, None
+        if forward is not None and call.given.creates_graph and forward.record.is_recorders_thread():
+            creation = CreationWatch(forward.runs_node(graph.structure.names), forward.gradients_flow)
+        capture = _capture(call, tracing, GradientCapture(batch, creation), pause)
         nested = NestedCalls(graph, batch, self._recorders.provenance.leaves.name_of)
         pause.callback(nested.ends)  # also after an internal error
         return EngineWatch(capture, nested)
@@ -182,6 +182,15 @@ class CallStart:
             leaves.mark_as_run(map(names.tree, ran), modules.without_graph.source)
             leaves.find_sources(leaf_source)
             self._recorders.training.optimizers.update(index, names, leaf_source)
+
+
+def _seen(recorders: Recorders) -> Seen:
+    """What else is seen of the script where statements without effect are looked for."""
+    optimizers = recorders.training.optimizers
+    if recorders.forward is None:
+        return Seen(objects=optimizers.alive)
+    record = recorders.forward.record
+    return Seen(record.direct_lines, lambda: [*optimizers.alive(), *record.modules.alive()])
 
 
 def _capture(

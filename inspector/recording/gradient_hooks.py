@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 
@@ -28,11 +28,30 @@ _OUTSIDE_OF_NODES = "compiled autograd ran backward, which runs hooks outside of
 Gradients: TypeAlias = tuple[torch.Tensor | None, ...]
 
 
-class GradientCapture:
-    """Fills a GradientFlow while the engine runs. runs: called with the position of each Node before it runs."""
+class CreationWatch(NamedTuple):
+    """What is told of a call under create_graph.
 
-    def __init__(self, batch: Batch, runs: Callable[[int], None] | None = None) -> None:
-        self._runs = runs
+    runs: called with the position of each Node before it runs. flows: called with gradients, which have Nodes of
+    their own there, and their values.
+    """
+
+    runs: Callable[[int], None]
+    flows: Callable[[Gradients, Sequence[Pending]], None]
+
+
+class _Measures(NamedTuple):
+    """How gradients are measured: their values with `flowing`, and their rows."""
+
+    batch: Batch
+    rows: RowNorms
+    flowing: Callable[[Gradients], list[Pending]]
+
+
+class GradientCapture:
+    """Fills a GradientFlow while the engine runs. creation: told of a call under create_graph."""
+
+    def __init__(self, batch: Batch, creation: CreationWatch | None = None) -> None:
+        self._creation = creation
         self.flow = GradientFlow()
         self._batch = batch
         self._index: dict[AutogradNode, int] = {}
@@ -91,17 +110,25 @@ class GradientCapture:
     def _incoming(
         self, current_node: Callable[[], AutogradNode]
     ) -> tuple[Callable[[torch.Tensor | None], None], Callable[[Gradients], None]]:
-        told = self._batch, self._rows, self._note if self._runs else self.flow.steps.append
+        measures = _Measures(self._batch, self._rows, self._flowing)
+        told = measures, self._note if self._creation else self.flow.steps.append
         return _incoming_hooks(current_node, self._index, self.flow, told, self._errors)
 
     def _note(self, position: int) -> None:
         """A Node is about to run."""
         self.flow.steps.append(position)
-        if self._runs is not None:
-            without_dynamo(self._runs, position)
+        if self._creation is not None:
+            without_dynamo(self._creation.runs, position)
+
+    def _flowing(self, gradients: Gradients) -> list[Pending]:
+        """The values of gradients that flow from one Node to the next."""
+        found = self._batch.flowing(gradients)
+        if self._creation is not None:
+            self._creation.flows(gradients, found)
+        return found
 
     def _outgoing(self, current_node: Callable[[], AutogradNode]) -> Callable[[Gradients, Gradients], None]:
-        return _outgoing_hook(current_node, self._index, self.flow, self._batch, self._errors)
+        return _outgoing_hook(current_node, self._index, self.flow, self._flowing, self._errors)
 
     def remove(self) -> None:
         """Remove the hooks: on an AccumulateGrad they would run in later calls.
@@ -130,7 +157,9 @@ class GradientCapture:
         """Note the result of `torch.autograd.grad`: no hook runs for a tensor that is only captured."""
         for pair, gradient in zip(pairs, gradients, strict=True):
             if pair is not None:
-                self.flow.captured[pair] = self._batch.add(gradient)
+                self.flow.captured[pair] = value = self._batch.add(gradient)
+                if self._creation is not None:
+                    self._creation.flows((gradient,), (value,))
 
 
 # By the methods of the class: a custom Function may have set `ctx.register_hook`.
@@ -152,7 +181,7 @@ def _incoming_hooks(
     current_node: Callable[[], AutogradNode],
     index: dict[AutogradNode, int],
     flow: GradientFlow,
-    told: tuple[Batch, RowNorms, Callable[[int], None]],
+    told: tuple[_Measures, Callable[[int], None]],
     errors: list[Exception],
 ) -> tuple[Callable[[torch.Tensor | None], None], Callable[[Gradients], None]]:
     """The hooks for incoming gradients, which also record the order of the Nodes: the first as
@@ -161,9 +190,9 @@ def _incoming_hooks(
     current_node: returns the Node that is running. told: of gradients, and of each Node. errors: receives the
     first exception, after which the hooks do nothing; they never raise.
     """
-    batch, rows, note = told
+    measures, note = told
     steps, arrived, norms = flow.steps, flow.arrived.gradients, flow.arrived.norms
-    is_light = batch.level == "light"
+    is_light = measures.batch.level == "light"
 
     def one(gradient: torch.Tensor | None) -> None:  # runs for most Nodes
         several((gradient,))
@@ -179,7 +208,7 @@ def _incoming_hooks(
             note(position)
             facts = quick_norm(gradients[0], computed=True) if is_light and len(gradients) == 1 else None
             if facts is None or not math.isfinite(facts[2]):
-                arrived[position] = without_dynamo(_values, (batch, rows), position, gradients, facts)
+                arrived[position] = without_dynamo(_values, measures, position, gradients, facts)
             else:
                 norms[position] = facts
         except Exception as error:
@@ -189,11 +218,11 @@ def _incoming_hooks(
 
 
 def _values(
-    measures: tuple[Batch, RowNorms], position: int, gradients: Gradients, facts: NormFacts | None
+    measures: _Measures, position: int, gradients: Gradients, facts: NormFacts | None
 ) -> list[Pending]:
     """The values of what arrived at a Node; its rows are measured. facts: of its only gradient, if known."""
-    batch, rows = measures
-    found: list[Pending] = batch.flowing(gradients) if facts is None else [PendingNorm(*facts)]
+    batch, rows, flowing = measures
+    found: list[Pending] = flowing(gradients) if facts is None else [PendingNorm(*facts)]
     if len(gradients) == 1 and gradients[0] is not None and (batch.level == "full" or gradients[0].is_cpu):
         rows.add(position, gradients[0], found[0])
     return found
@@ -203,11 +232,11 @@ def _outgoing_hook(
     current_node: Callable[[], AutogradNode],
     index: dict[AutogradNode, int],
     flow: GradientFlow,
-    batch: Batch,
+    flowing: Callable[[Gradients], list[Pending]],
     errors: list[Exception],
 ) -> Callable[[Gradients, Gradients], None]:
     """The hook for outgoing gradients, as `Node.register_hook` calls it. See `_incoming_hooks`."""
-    contributions, flowing = flow.contributions, batch.flowing
+    contributions = flow.contributions
 
     def left(sent: Gradients, _: Gradients) -> None:
         if errors:
@@ -224,10 +253,10 @@ def _outgoing_hook(
     return left
 
 
-_NO_NODE = functools.partial(_same, None)
+_NO_NODE, _NO_MEASURES = functools.partial(_same, None), _Measures(Batch(), RowNorms(Batch()), Batch().flowing)
 skip_in_dynamo(
     quick_norm,
-    *_incoming_hooks(_NO_NODE, {}, GradientFlow(), (Batch(), RowNorms(Batch()), list[int]().append), []),
+    *_incoming_hooks(_NO_NODE, {}, GradientFlow(), (_NO_MEASURES, list[int]().append), []),
     GradientCapture._note,
-    _outgoing_hook(_NO_NODE, {}, GradientFlow(), Batch(), []),
+    _outgoing_hook(_NO_NODE, {}, GradientFlow(), _NO_MEASURES.flowing, []),
 )

@@ -26,7 +26,7 @@ _VALUES = value_keys(ParameterRow, OptimizerRow, EventRow, Finding)
 
 _INVENTORY = ("parameters", "modules", "optimizers")
 
-_OPTIONAL = ("step", "scale", "wanted", "step_of", "contains", "alive", "bypassed")
+_OPTIONAL = ("step", "scale", "wanted", "step_of", "contains", "alive", "wrappers")
 """Keys of a backward call that are omitted if they are None or empty."""
 
 

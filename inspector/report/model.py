@@ -23,6 +23,7 @@ from inspector.report.row_types import (
     ProcessRank,
     Recording,
     StatementRow,
+    WrapperRow,
     WriteRow,
 )
 from inspector.report.timeline import Timeline
@@ -50,7 +51,7 @@ class Setting:
     contains: the earlier calls whose Nodes its graph contains; alive: the earlier graphs still alive when it
     started.
     step_of: the index of the call that trains in the same step; None for that call, and if none followed.
-    bypassed: the names of the DistributedDataParallel modules that its forward went around.
+    wrappers: the DistributedDataParallel modules that hold its parameters.
     """
 
     recording: Mode = "none"
@@ -60,7 +61,7 @@ class Setting:
     alive: list[Alive] = field(default_factory=list)
     step_of: int | None = None
     step: int | None = None
-    bypassed: list[str] = field(default_factory=list)
+    wrappers: list[WrapperRow] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

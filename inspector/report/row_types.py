@@ -482,6 +482,31 @@ class GraphRows(TypedDict):
     folded: NotRequired[Folded]
 
 
+class BucketRow(TypedDict):
+    """Gradients that DistributedDataParallel reduces together, once the last of them is there."""
+
+    parameters: list[str]
+    bytes: Count
+
+
+class WrapperRow(TypedDict):
+    """A DistributedDataParallel module in a backward call."""
+
+    name: str
+    """The script's name for it."""
+    bypassed: NotRequired[bool]
+    """true if it was not called in the forward, although the module in it was: it reduces nothing. Omitted
+    otherwise."""
+    buckets: NotRequired[list[BucketRow]]
+    """In the order in which they are reduced: one that is complete waits for those before it. Omitted for a module
+    that reduces nothing, and if this torch does not tell them."""
+    find_unused_parameters: NotRequired[bool]
+    """true if it was wrapped with this option: it does not wait for parameters that are not in the graph. Omitted
+    otherwise."""
+    static_graph: NotRequired[bool]
+    """true if it was wrapped with this option. Omitted otherwise."""
+
+
 class CallRow(TypedDict):
     """A recorded backward call."""
 
@@ -507,9 +532,9 @@ class CallRow(TypedDict):
     alive: NotRequired[list[Alive]]
     """The earlier recorded calls whose graphs were still alive when this one started; omitted if there are none.
     """
-    bypassed: NotRequired[list[str]]
-    """The DistributedDataParallel modules that were not called in its forward, although the module in them was:
-    their gradients were not reduced. Omitted if there are none."""
+    wrappers: NotRequired[list[WrapperRow]]
+    """The DistributedDataParallel modules that reduce its gradients, or that its forward went around; omitted if
+    there are none."""
     graph: GraphRows
     saved: NotRequired[SavedBytes]
     cuts: list[CutRow]

@@ -10,10 +10,10 @@ from inspector.graph.node_names import without_number
 from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
 from inspector.graph.values import Value, is_number, is_summary
 from inspector.styles import title_and_legend
-from inspector.styles.gates import FULL_DIGITS
+from inspector.styles.gates import FULL_DIGITS, whole_sign
 from inspector.styles.grid_text import ValueLook, beside_text
 from inspector.styles.inner_groups import inner_texts, made_texts, with_groups
-from inspector.styles.operations import operation
+from inspector.styles.operands import operands_of
 from inspector.styles.plan import (
     CODE_SIZE,
     SMALL_SIZE,
@@ -27,6 +27,7 @@ from inspector.styles.plan import (
     PlannedWire,
     StyledText,
 )
+from inspector.styles.shown_name import shown_name
 from inspector.styles.subject import Subject
 from inspector.styles.value_text import UNKNOWN, matrix_rows, norm_in_bars, plain_text, value_inline, value_lines
 from inspector.typography import shape_text
@@ -93,10 +94,18 @@ def _function(subject: Subject, identifier: str, node: FunctionRow) -> PlannedBo
         texts = (StyledText(node["name"], face="medium"), *_inside(node), *_particulars(node))
         return PlannedBox(identifier, "box", texts, fill="function", badge=badge)
     if subject.detail == "beginner":
-        symbol = operation(subject.graph, identifier).symbol
+        symbol = whole_sign(subject.graph, identifier)
         return PlannedBox(identifier, "pill", (StyledText(symbol, face="bold"),), fill="function", badge=badge)
     name = StyledText(without_number(node["name"]), face="medium")
-    return PlannedBox(identifier, "pill", (name, *_inside(node)), fill="function", badge=badge)
+    texts = name, *_constants(subject.graph, identifier), *_inside(node)
+    return PlannedBox(identifier, "pill", texts, fill="function", badge=badge)
+
+
+def _constants(graph: Graph, identifier: str) -> Iterator[StyledText]:
+    """The names of the operands that need no gradient, in a small quiet line."""
+    constants = [operand.constant for operand in operands_of(graph, identifier) if operand.constant is not None]
+    if names := [name for one in constants if (name := shown_name(one))]:
+        yield StyledText(f"with {', '.join(names)}", "quiet", size=SMALL_SIZE)
 
 
 def _inside(node: FunctionRow) -> Iterator[StyledText]:

@@ -6,19 +6,21 @@ contribution, and the wire before the dot shows the sum.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from inspector.graph import Graph
 from inspector.graph.row_types import NextEdge
 from inspector.graph.tensor_names import numbered_name
+from inspector.graph.topology import Pair
 from inspector.graph.values import Value
 from inspector.styles import title_and_legend
-from inspector.styles.compact_circuit import plan_compact_circuit
-from inspector.styles.composed_gates import has_identities
+from inspector.styles.composed_gates import composed, has_identities
 from inspector.styles.constant_chips import constant_chip
-from inspector.styles.gates import FULL_DIGITS, gate_of
+from inspector.styles.gates import FULL_DIGITS, Gate, gate_of
 from inspector.styles.grid_text import ValueLook, beside_text
-from inspector.styles.operands import operands_of
+from inspector.styles.operands import Operand, operands_of
 from inspector.styles.operation_names import sign_lines
 from inspector.styles.operations import operation
 from inspector.styles.plan import Head, LegendEntry, Plan, PlannedBox, PlannedShape, PlannedWire, StyledText
@@ -43,21 +45,15 @@ _ROUND = 4
 
 
 def plan_circuit(subject: Subject) -> Plan:
-    """The figure: operations as gates, leaves and roots as names.
-
-    The graph of a derivative, which has Nodes that only multiply by 1, is drawn with its leaves at the gates.
-    """
-    if has_identities(subject.graph):
-        return plan_compact_circuit(subject, digits=FULL_DIGITS)
-    consumers = subject.consumers()
-    branched = [output for output, edges in consumers.items() if len(edges) > 1]
-    of = subject.topology
-    circuit = _Circuit(subject, of.leaves, dict.fromkeys(branched), of.outputs)
+    """The figure: operations as gates, leaves and roots as names."""
+    gates = _gates_of(subject.graph)
+    circuit = _Circuit(subject, subject.topology.leaves, gates, dict.fromkeys(_branched(gates)))
     held = [box for box in (_held(subject, leaf) for leaf in circuit.leaves.values()) if box is not None]
-    constants = list(_constants(subject))
+    constants = list(_constants(circuit))
+    dots = map(_dot, circuit.branched)
     return Plan(
         moment=subject.moment,
-        boxes=(*_gates(subject), *_names(circuit), *map(_dot, branched), *held, *(box for box, _ in constants)),
+        boxes=(*_gates(circuit), *_names(circuit), *dots, *held, *(box for box, _ in constants)),
         wires=(*_root_wires(circuit), *_edges(circuit), *_trunks(circuit), *(wire for _, wire in constants)),
         hanging={
             **{box.id: box.id.removesuffix(".grad") for box in held},
@@ -65,41 +61,56 @@ def plan_circuit(subject: Subject) -> Plan:
         },
         title=title_and_legend.title(subject),
         notes=title_and_legend.notes(subject),
-        legend=_legend(subject),
+        legend=_legend(circuit),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Circuit:
-    """Lookups for a circuit. leaves: AccumulateGrad → its leaf. branched: the outputs (function, number) that
-    several gates use. outputs: output → its tensor."""
+    """Lookups for a circuit. leaves: AccumulateGrad → its leaf. gates: function → its gate. branched: the outputs
+    (function, number) that several gates use."""
 
     subject: Subject
     leaves: dict[str, str]
-    branched: dict[tuple[str, int], None]
-    outputs: dict[tuple[str, int], str]
+    gates: dict[str, Gate]
+    branched: dict[Pair, None]
+
+
+def _gates_of(graph: Graph) -> dict[str, Gate]:
+    """The gates, in walk order. In a graph of a derivative, Nodes that only multiply by 1 are parts of others."""
+    functions = [key for key, node in graph.functions() if not node["is_leaf"]]
+    gates = {key: gate_of(graph, key, operands_of(graph, key)) for key in functions}
+    return composed(graph, gates) if has_identities(graph) else gates
+
+
+def _branched(gates: dict[str, Gate]) -> list[Pair]:
+    outputs = Counter(operand.output for gate in gates.values() for operand in _inputs(gate))
+    return [output for output, count in outputs.items() if count > 1 and output is not None]
+
+
+def _inputs(gate: Gate) -> list[Operand]:
+    """The operands that get a gradient, by slot."""
+    return sorted((one for one in gate.operands if one.edge), key=lambda one: one.edge["slot"] if one.edge else 0)
 
 
 # ---- gates and names --------------------------------------------------------------------------------------
 
 
-def _gates(subject: Subject) -> list[PlannedBox]:
-    gates = []
-    for identifier, node in subject.graph.functions():
-        if not node["is_leaf"]:
-            sign = gate_of(subject.graph, identifier, operands_of(subject.graph, identifier)).sign
-            words = tuple(StyledText(line, face="bold", size=SYMBOL_SIZE) for line in sign_lines(sign))
-            shape: PlannedShape = "circle" if len(sign) <= _ROUND else "box"
-            gates.append(PlannedBox(identifier, shape, words, badge=subject.badge(node)))
+def _gates(circuit: _Circuit) -> list[PlannedBox]:
+    gates, subject = [], circuit.subject
+    for identifier, gate in circuit.gates.items():
+        words = tuple(StyledText(line, face="bold", size=SYMBOL_SIZE) for line in sign_lines(gate.sign))
+        shape: PlannedShape = "circle" if len(gate.sign) <= _ROUND else "box"
+        badge = subject.badge(subject.graph.function(identifier))
+        gates.append(PlannedBox(identifier, shape, words, badge=badge))
     return gates
 
 
-def _constants(subject: Subject) -> Iterator[tuple[PlannedBox, PlannedWire]]:
+def _constants(circuit: _Circuit) -> Iterator[tuple[PlannedBox, PlannedWire]]:
     """The constants that do not stand in their gates, and the links to these."""
-    for identifier, node in subject.graph.functions():
-        if node["is_leaf"]:
-            continue
-        for operand in gate_of(subject.graph, identifier, operands_of(subject.graph, identifier)).operands:
+    subject = circuit.subject
+    for identifier, gate in circuit.gates.items():
+        for operand in gate.operands:
             if operand.constant is not None:
                 box = constant_chip(operand, FULL_DIGITS, subject.look.values)
                 link = f"{operand.id}-{identifier}"
@@ -130,11 +141,11 @@ def _held(subject: Subject, leaf: str) -> PlannedBox | None:
     return PlannedBox(f"{leaf}.grad", "plain", (words,))
 
 
-def _dot(output: tuple[str, int]) -> PlannedBox:
+def _dot(output: Pair) -> PlannedBox:
     return PlannedBox(_dot_id(output), "dot", (), fill="ink")
 
 
-def _dot_id(output: tuple[str, int]) -> str:
+def _dot_id(output: Pair) -> str:
     return f"{output[0]}.dot{output[1] or ''}"
 
 
@@ -144,8 +155,10 @@ def _dot_id(output: tuple[str, int]) -> str:
 def _edges(circuit: _Circuit) -> list[PlannedWire]:
     """Wires from gate to gate or leaf, with value and gradient; branches of a dot, with derivative and product."""
     subject, wires = circuit.subject, []
-    for source, target, edge in subject.graph.edges("next"):
-        identifier, output = f"{source}.{edge['slot']}", (target, edge["input_nr"])
+    inputs = [(source, operand) for source, gate in circuit.gates.items() for operand in _inputs(gate)]
+    for source, operand in inputs:
+        identifier, output, edge = operand.id, operand.output, operand.edge
+        assert output is not None and edge is not None
         flowed = subject.flowed(source, edge)
         if output in circuit.branched:
             above, below = _branch_texts(subject, source, edge) if flowed else ((), ())
@@ -153,7 +166,7 @@ def _edges(circuit: _Circuit) -> list[PlannedWire]:
             wires.append(PlannedWire(identifier, source, _dot_id(output), above, "ink", head=head, below=below))
         else:
             below = _product(subject, source, edge) if flowed else ()
-            end, value = circuit.leaves.get(target, target), _value(circuit, output)
+            end, value = circuit.leaves.get(output[0], output[0]), _value(circuit, output)
             wires.append(PlannedWire(identifier, source, end, value, "ink", head=subject.head, below=below))
     return wires
 
@@ -219,21 +232,20 @@ def _root_wires(circuit: _Circuit) -> list[PlannedWire]:
     return wires
 
 
-def _arrived(subject: Subject, output: tuple[str, int]) -> Value:
+def _arrived(subject: Subject, output: Pair) -> Value:
     """The gradient of one output of a function."""
-    gradient = subject.graph[output[0]]["gradient"]
-    return gradient[output[1]] if isinstance(gradient, list) and output[1] < len(gradient) else gradient
+    return subject.topology.of_output(output, subject.graph[output[0]]["gradient"])
 
 
-def _value(circuit: _Circuit, output: tuple[str, int], *, is_root: bool = False) -> tuple[StyledText, ...]:
+def _value(circuit: _Circuit, output: Pair, *, is_root: bool = False) -> tuple[StyledText, ...]:
     """The value on a wire, preceded by the name if it is a named tensor between two gates."""
-    subject, identifier = circuit.subject, circuit.outputs.get(output)
+    subject, data = circuit.subject, circuit.subject.data(output)
+    identifier = subject.topology.outputs.get(output)
     if identifier is None:
-        data = subject.graph[output[0]][subject.moment]["data"]
-        drawn = beside_text(data, _look(subject, "value"), 1)
-        return (drawn or StyledText(value_inline(data, "", ()), "value", "medium"),)
+        ink = "quiet" if subject.is_computed(output) else "value"
+        drawn = beside_text(data, _look(subject, ink), 1)
+        return (drawn or StyledText(value_inline(data, "", ()), ink, "medium"),)
     tensor = subject.graph.tensor(identifier)
-    data = tensor[subject.moment]["data"]
     between = tensor["name"] and not tensor["is_leaf"] and not is_root
     name = plain_text(numbered_name(tensor) or "") if between else ""
     if (drawn := beside_text(data, _look(subject, "value"), 1)) is not None:
@@ -266,7 +278,8 @@ def _gradient(text: str) -> tuple[StyledText, ...]:
 # ---- around the graph -------------------------------------------------------------------------------------
 
 
-def _legend(subject: Subject) -> tuple[LegendEntry, ...]:
+def _legend(circuit: _Circuit) -> tuple[LegendEntry, ...]:
+    subject = circuit.subject
     entries = [*title_and_legend.badge_entry(subject), title_and_legend.arrow_entry(subject)]
     entries.append(LegendEntry("text", "value (above the wire)", "value", "2"))
     if subject.ran:
@@ -274,4 +287,6 @@ def _legend(subject: Subject) -> tuple[LegendEntry, ...]:
         entries.append(LegendEntry("text", text, "gradient", "4"))
     if any(operation(subject.graph, key).computed for key, _ in subject.graph.functions()):
         entries.append(LegendEntry("text", "constant, computed from input and output", "ink", "+c"))
+    if any(subject.is_computed((key, 0)) for key in circuit.gates):
+        entries.append(LegendEntry("text", "value, computed from the operands of the gate", "quiet", "2"))
     return tuple(entries)

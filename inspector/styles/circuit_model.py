@@ -182,9 +182,8 @@ def output_name(circuit: Circuit, output: Pair) -> str:
 
 def arrived(circuit: Circuit, output: Pair) -> Value:
     """The gradient of one output of a function."""
-    gradient = circuit.subject.graph[output[0]]["gradient"]
-    several = isinstance(gradient, list) and output[1] < len(gradient) and output[1] > 0
-    return gradient[output[1]] if several else gradient
+    subject = circuit.subject
+    return subject.topology.of_output(output, subject.graph[output[0]]["gradient"])
 
 
 def shape_of(circuit: Circuit, output: Pair) -> list[int]:
@@ -201,10 +200,10 @@ def value_of_end(circuit: Circuit, tensor: TensorRow, fill: str = "ground") -> t
 def lines_of_output(circuit: Circuit, output: Pair, *, with_name: bool = True) -> tuple[StyledText, ...]:
     """The name, if it has one, and the value of an output."""
     subject, identifier = circuit.subject, circuit.subject.topology.outputs.get(output)
-    look = ValueLook("value", "medium", "ground", circuit.digits, form_between(circuit, output))
+    ink = "quiet" if subject.is_computed(output) else "value"
+    look = ValueLook(ink, "medium", "ground", circuit.digits, form_between(circuit, output))
     tensor = None if identifier is None else subject.graph.tensor(identifier)
-    row = subject.graph[output[0]] if tensor is None else tensor
-    value = value_lines_in_grid(row[subject.moment]["data"], [] if tensor is None else tensor["shape"], look)
+    value = value_lines_in_grid(subject.data(output), [] if tensor is None else tensor["shape"], look)
     value = value if _is_shown(circuit, output, circuit.compaction.grids) else tuple(map(in_short, value))
     name = shown_name(tensor) if tensor is not None else ""
     return (StyledText(name, "ink", "bold", NAME_SIZE), *value) if name and with_name else value

@@ -31,6 +31,7 @@ from inspector.styles.circuit_model import (
 )
 from inspector.styles.constant_chips import chip, constant_chip, named_lines
 from inspector.styles.gate_tables import gate_table
+from inspector.styles.gates import FULL_DIGITS
 from inspector.styles.loss_group import loss_group
 from inspector.styles.operands import Operand
 from inspector.styles.operation_names import sign_lines
@@ -98,6 +99,8 @@ def _without_derivatives(subject: Subject) -> Subject:
 
 def _reading(circuit: Circuit, by_line: bool) -> Iterator[StyledText]:
     text = "values above the wires" + (", gradients below them" if circuit.subject.ran else "")
+    if any(map(circuit.subject.is_computed, circuit.users)):
+        text += "; grey values are computed from the operands"
     grouped = [gate for gate in circuit.gates.values() if gate.members]
     counts = {gate.sign.replace("\n", " "): f"{len(gate.members)} Nodes" for gate in grouped}
     inside = [f"{sign}: {count}" for sign, count in counts.items()]
@@ -171,7 +174,9 @@ def _leaf_chip(circuit: Circuit, operand: Operand, leaf: str) -> PlannedBox:
     gradient: Value = operand.gradient if is_shared else tensor["gradient"]
     below = gradient_lines(circuit, gradient, tensor["shape"], subject.look.values)
     value, below = _beside(value, below)
-    lines = named_lines(shown_name(tensor) or "leaf", value, "value", circuit.digits) + below
+    is_first = len(circuit.gates[operand.user].operands) == 1  # before a gate that nothing else enters is room
+    digits = FULL_DIGITS if is_first else circuit.digits
+    lines = named_lines(shown_name(tensor) or "leaf", value, "value", digits) + below
     lines += _held(subject, tensor)
     name = f"{leaf}.{operand.user}.{operand.id.rpartition('.')[2]}" if is_shared else leaf
     return chip(name, lines, "value", "leaf_header")

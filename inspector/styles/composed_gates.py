@@ -95,7 +95,7 @@ def _without_reshapes(graph: Graph, gates: Gates) -> Gates:
         back, before = read[0].user, _reshaped(graph, found, gate)
         if not _is_reshape(found[back]) or not before:
             continue
-        kept = (_moved(before[one.id].operands[0], one) if one.id in before else one for one in gate.operands)
+        kept = (_as_vector(before[one.id].operands[0], one) if one.id in before else one for one in gate.operands)
         sources = tuple(one.output[0] for one in gate.operands if one.output and one.id in before)
         operands = tuple(replace(one, user=back) for one in kept)
         found[back] = replace(gate, operands=operands, members=(back, identifier, *sources))
@@ -154,11 +154,24 @@ def _without_identities(graph: Graph, gates: Gates) -> Gates:
     return found
 
 
+def _as_vector(operand: Operand, row: Operand) -> Operand:
+    """A vector in the place of the row that torch made of it: its gradient is `A δ`, where that of the row is
+    `δ Aᵀ`."""
+    moved = _moved(operand, row)
+    form = None if moved.edge is None else moved.edge.pop("matrix", None)
+    factors = _FACTOR.findall(form or "")
+    if moved.edge is not None and form == " ".join(factors) and factors[:1] == ["δ"] and len(factors) == 2:
+        moved.edge["matrix"] = f"{_transposed(factors[1])} δ"
+    return moved
+
+
 def _moved(operand: Operand, place: Operand) -> Operand:
-    """An operand in the place of another one."""
+    """An operand in the place of another one, from which only steps that keep the gradient lead to it."""
     edge: NextEdge | None = None
     if operand.edge is not None and place.edge is not None:
-        edge = {**operand.edge, "slot": place.edge["slot"]}
+        edge = {**place.edge, "input_nr": operand.edge["input_nr"]}
+        if "gradient" in operand.edge:
+            edge["gradient"] = operand.edge["gradient"]
     return replace(operand, user=place.user, position=place.position, edge=edge)
 
 

@@ -96,6 +96,19 @@ def gate_of(graph: Graph, identifier: str, operands: Sequence[Operand], *, inlin
     return Gate(plain_sign(graph, identifier), others)
 
 
+def whole_sign(graph: Graph, identifier: str) -> str:
+    """The sign of a function with its constants: `X ·`, `×0.5`; in brackets those that it has no place for."""
+    gate = gate_of(graph, identifier, operands_of(graph, identifier), inline=True)
+    constants = [operand for operand in gate.operands if operand.constant is not None]
+    op = op_of(graph.function(identifier)["name"]).partition(".")[0]
+    if len(constants) == 1 and len(gate.operands) == 2 and constants[0].constant and constants[0].constant["name"]:
+        sign = sign_with_constant(op, constants[0].position, constants[0].constant)
+        if sign:
+            return sign
+    names = [name for one in constants if (name := shown_name(one.constant))]
+    return f"{gate.sign} ({', '.join(names)})" if names else gate.sign
+
+
 def group_gate(graph: Graph, name: str, members: Sequence[str], *, inline: bool = False) -> Gate:
     """The gate of several functions, root first.
 

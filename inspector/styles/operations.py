@@ -66,6 +66,8 @@ _OF_ONE: dict[str, tuple[str, str]] = {
 _WITH_CONSTANT: dict[str, tuple[str, str]] = {
     "mul": ("×{c}", "{c}·{0}"),
     "div": ("÷{c}", "{0} / {c}"),
+    "mul.Scalar": ("×{c}", "{c}·{0}"),
+    "div.Scalar": ("÷{c}", "{0} / {c}"),
     "add": ("+{c}", "{0} + {c}"),
     "sub": (MINUS + "{c}", "{0} " + MINUS + " {c}"),
     "rsub.Scalar": ("{c}" + MINUS + "x", "{c} " + MINUS + " {0}"),
@@ -160,8 +162,9 @@ def _with_constant(graph: Graph, identifier: str, source: str) -> Operation:
 def _saved_constant(graph: Graph, identifier: str) -> float | None:
     """A number that a function saved and that is not part of the graph."""
     node = graph.function(identifier)
-    if is_number(node["attributes"].get("exponent")):
-        return _real(node["attributes"]["exponent"])
+    for name in ("exponent", "other"):
+        if is_number(node["attributes"].get(name)):
+            return _real(node["attributes"][name])
     makers = topology_of(graph).makers
     for saved in node["saved"]:
         tensor = saved["tensor"]

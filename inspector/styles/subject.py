@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 
 from inspector.graph import Graph, is_unknown
@@ -11,7 +10,8 @@ from inspector.graph.model import Moment
 from inspector.graph.module_outputs import output_of
 from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
 from inspector.graph.tensor_names import numbered_name
-from inspector.graph.topology import Topology, topology_of
+from inspector.graph.topology import Pair, Topology, topology_of
+from inspector.graph.values import Value
 from inspector.options.choices import Arrows, Detail
 from inspector.options.figure_options import FigureOptions
 from inspector.styles.plan import Head
@@ -68,12 +68,18 @@ class Subject:
         step = node["step"] if self.ran else None
         return str(step) if isinstance(step, int) else ""
 
-    def consumers(self) -> dict[tuple[str, int], list[str]]:
-        """(function, number of the output) → ids (`n0.1`) of the edges that bring its gradients."""
-        arriving: dict[tuple[str, int], list[str]] = defaultdict(list)
-        for source, target, edge in self.graph.edges("next"):
-            arriving[target, edge["input_nr"]].append(f"{source}.{edge['slot']}")
-        return dict(arriving)
+    def data(self, output: Pair) -> Value:
+        """The value of an output of a function."""
+        row, tensor = self.graph.function(output[0]), self.topology.outputs.get(output)
+        if tensor is not None:
+            return self.graph.tensor(tensor)[self.moment]["data"]
+        found = self.topology.of_output(output, row[self.moment]["data"])
+        return row["computed"] if self.is_computed(output) else found
+
+    def is_computed(self, output: Pair) -> bool:
+        """Whether the value of an output was not recorded, but computed from the operands."""
+        row = self.graph.function(output[0])
+        return output not in self.topology.outputs and "computed" in row
 
     def flowed(self, source: str, edge: NextEdge) -> bool:
         """Whether a gradient has flowed along an edge, as far as is known."""

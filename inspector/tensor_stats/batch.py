@@ -53,9 +53,15 @@ class Pending:
         """The packed elements of a summary, if it is that of a small tensor of real numbers."""
         return None
 
-    def row_norms(self) -> Callable[[], numpy.ndarray] | None:
-        """The norms of the rows of the tensor, in float64, available with the value; None if they must be computed
-        from the tensor."""
+    def row_norms(self, most: int) -> Callable[[], numpy.ndarray | None] | None:
+        """The norms of the rows of the tensor, in float64, or None if they are alike, available with the value;
+        None if they must be computed from the tensor, or if it has not several rows, and at most `most`."""
+        return None
+
+    @property
+    def largest_share(self) -> float | None:
+        """The largest share of one element of the square of the norm, if all elements are finite and this is known
+        already."""
         return None
 
     @property
@@ -115,10 +121,16 @@ class _Summary(Pending):
         except Exception:  # the statistics are worth more
             return None
 
-    def row_norms(self) -> Callable[[], numpy.ndarray] | None:
-        if not self.shape or not (self.arranged is None or is_dense(self.shape, self.arranged)):
+    def row_norms(self, most: int) -> Callable[[], numpy.ndarray | None] | None:
+        if not self.shape or not 1 < self.shape[0] <= most:
+            return None
+        if not (self.arranged is None or is_dense(self.shape, self.arranged)):
             return None
         return self.measured.row_norms((self.shape, self.arranged))
+
+    @property
+    def largest_share(self) -> float | None:
+        return self.measured.largest_share
 
     @property
     def value(self) -> Value:

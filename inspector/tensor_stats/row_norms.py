@@ -13,21 +13,18 @@ from inspector.graph.row_types import GradientRows
 from inspector.tensor_stats.batch import Batch, Pending
 from inspector.tensor_stats.on_device import widest
 from inspector.tensor_stats.plain_tensor import ORDINARY
+from inspector.tensor_stats.row_shares import CARRIES, LEAST, are_alike, are_surely_alike, must_be_alike
 from inspector.torch_api.modes import any_mode_active
 from inspector.torch_api.tensors import is_transformed
 
 MOST_ROWS = 4096
 """Gradients with more rows are left out."""
 
-CARRIES = 0.9
-"""A row is told from this share of the gradient's square on."""
-_LEAST = 4
-"""Of so many rows at least: one of two carries most of many healthy gradients."""
 LISTED = 8
 _LARGE = 1 << 14
 """Elements: below, the norms take longer to ask for than to compute."""
 
-_TINY = 1e-280
+_vector_norm = torch.linalg.vector_norm
 
 _MOST_KEPT = 1 << 17
 """Numbers kept for one call."""
@@ -51,25 +48,44 @@ def _has_rows(gradient: torch.Tensor) -> bool:
 
 def _measured(gradient: torch.Tensor) -> torch.Tensor | None:
     try:
-        return _norms(gradient.detach().reshape(gradient.shape[0], -1))
+        return _norms(_rows(gradient))
     except RuntimeError:  # a batch of gradients (`is_grads_batched`), whose rows are not those of the forward
         return None
 
 
+def _rows(gradient: torch.Tensor) -> torch.Tensor:
+    return gradient.detach().reshape(gradient.shape[0], -1)
+
+
 def _norms(rows: torch.Tensor) -> torch.Tensor:
-    if rows.numel() > _LARGE and rows.is_cpu and rows.dtype is torch.float32:  # much faster; squares may overflow
-        quick: torch.Tensor = torch.linalg.vector_norm(rows, dim=1)
+    if _is_large(rows):  # much faster; squares may overflow
+        quick: torch.Tensor = _vector_norm(rows, dim=1)
         if float(quick.max()) < math.inf or not bool(quick.isinf().any()):  # the first is false with NaN, too
             return quick.double()
     sizes = rows.abs() if rows.is_complex() else rows
-    norms: torch.Tensor = torch.linalg.vector_norm(sizes, dim=1, dtype=widest(rows.device))
+    norms: torch.Tensor = _vector_norm(sizes, dim=1, dtype=widest(rows.device))
     return norms
+
+
+def _is_large(rows: torch.Tensor) -> bool:
+    return rows.numel() > _LARGE and rows.is_cpu and rows.dtype is torch.float32
+
+
+def _stand_out(gradient: torch.Tensor) -> torch.Tensor | None:
+    """The norms of the rows; None if they are alike, which one reduction usually shows on the CPU."""
+    try:
+        rows = _rows(gradient)
+        if _is_large(rows) and are_surely_alike(_vector_norm(rows, dim=1)):
+            return None
+        return _norms(rows)
+    except RuntimeError:
+        return None
 
 
 def rows_told(norms: Sequence[float]) -> GradientRows | None:
     """What the norms of the rows of one gradient say, as a row of a report; None if they say nothing: no row
     carries most of it, and all rows are finite, or none is."""
-    if _are_alike(numpy.asarray(norms)):
+    if are_alike(numpy.asarray(norms)):
         return None
     count, bad = len(norms), [row for row, norm in enumerate(norms) if not math.isfinite(norm)]
     if len(bad) == count:
@@ -79,37 +95,44 @@ def rows_told(norms: Sequence[float]) -> GradientRows | None:
     largest = max(range(count), key=norms.__getitem__)
     total = math.hypot(*norms)
     share = (norms[largest] / total) ** 2 if total else 0.0
-    return {"count": count, "largest": largest, "share": share} if count >= _LEAST and share >= CARRIES else None
-
-
-def _are_alike(norms: numpy.ndarray) -> bool:
-    """Whether all rows are finite and none carries most of the gradient; False if squares leave float64."""
-    square, largest = float(norms @ norms), float(norms.max())
-    return _TINY < square < math.inf and largest * largest < CARRIES * square
+    return {"count": count, "largest": largest, "share": share} if count >= LEAST and share >= CARRIES else None
 
 
 class RowNorms:
-    """The norms of the rows of the gradients of one call, by position. They are read back with those of `batch`.
+    """The norms of the rows of the gradients of one call, by position.
 
-    left_out: positions that are not measured.
+    batch: reads back those on a device. left_out: positions that are not measured.
     """
 
     def __init__(self, batch: Batch) -> None:
         self.left_out: set[int] = set()
         self._batch = batch
-        self._norms: dict[int, Callable[[], numpy.ndarray] | Pending] = {}
+        self._norms: dict[int, Callable[[], numpy.ndarray | None]] = {}
         self._left = _MOST_KEPT
 
     def add(self, position: int, gradient: torch.Tensor, value: Pending) -> None:
         """Measure the gradient that arrived at a Node. value: of this gradient."""
-        if position in self.left_out or self._left <= 0 or not _has_rows(gradient):
+        if position in self.left_out or self._left <= 0 or type(gradient) not in ORDINARY or gradient.is_nested:
             return
-        of_value = value.row_norms()
-        if of_value is not None:
-            self._norms[position] = of_value
-        elif (norms := _measured(gradient)) is not None:
-            self._norms[position] = self._batch.numbers(norms)
-        self._left -= gradient.shape[0]
+        norms = value.row_norms(MOST_ROWS) or self._measure(gradient, value)
+        if norms is not None:
+            self._norms[position] = norms
+            self._left -= gradient.shape[0]
+
+    def _measure(self, gradient: torch.Tensor, value: Pending) -> Callable[[], numpy.ndarray | None] | None:
+        """The norms of rows that are not measured with others; None if nothing can be told of them."""
+        if not _has_rows(gradient):
+            return None
+        share = value.largest_share
+        if share is not None and must_be_alike(gradient.shape[0], gradient.numel(), share):
+            return None
+        norms = _stand_out(gradient)
+        if norms is None:
+            return None
+        if not norms.is_cpu:
+            return partial(_read, self._batch.numbers(norms))
+        found = norms.numpy()
+        return None if are_alike(found) else lambda: found
 
     def told(self, order: Iterable[int]) -> dict[int, GradientRows]:
         """What is told, by position: of each Node at which one row carries most of the gradient, up to the first
@@ -119,13 +142,16 @@ class RowNorms:
         """
         found: dict[int, GradientRows] = {}
         for position in order:
-            norms = self._norms.get(position)
-            if isinstance(norms, Pending):
-                norms = None if norms.is_unknown else partial(numpy.array, norms.value)
-            if norms is None or _are_alike(of_rows := norms()):
+            measured = self._norms.get(position)
+            norms = None if measured is None else measured()
+            if norms is None:
                 continue
-            if (rows := rows_told(of_rows.tolist())) is not None:
+            if (rows := rows_told(norms.tolist())) is not None:
                 found[position] = rows
-            if not numpy.isfinite(of_rows).all():
+            if not numpy.isfinite(norms).all():
                 break  # what follows comes from here
         return found
+
+
+def _read(norms: Pending) -> numpy.ndarray | None:
+    return None if norms.is_unknown else numpy.array(norms.value)

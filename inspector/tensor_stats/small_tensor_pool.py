@@ -18,6 +18,7 @@ import torch
 from inspector.tensor_stats.histogram import histogram, histograms, sample_step
 from inspector.tensor_stats.memory_extent import largest_stride_first
 from inspector.tensor_stats.precise_norm import precise_norms
+from inspector.tensor_stats.row_shares import are_alike
 from inspector.tensor_stats.statistics import REDUCED_AS_THEY_ARE, SMALL, TensorStatistics, mean_of, statistics
 from inspector.torch_api.modes import unobserved
 
@@ -71,9 +72,17 @@ class MeasuredTensor:
             return self._rows.histogram(self._row)
         return None if self._sample is None else histogram(self._sample)
 
-    def row_norms(self, layout: Layout) -> Callable[[], numpy.ndarray] | None:
-        """The norms of the rows of a tensor with these elements and no others between them, in float64, available
-        with the numbers; None if they cannot be computed with those of other tensors."""
+    @property
+    def largest_share(self) -> float | None:
+        """See `Pending.largest_share`."""
+        if self._rows is not None or not isinstance(self._numbers, TensorStatistics):
+            return None
+        norm, _, least, most, *_ = self._numbers
+        return (max(-least, most) / norm) ** 2 if 0 < norm < math.inf else None
+
+    def row_norms(self, layout: Layout) -> Callable[[], numpy.ndarray | None] | None:
+        """The norms of the rows of a tensor with these elements and no others between them, in float64, or None if
+        they are alike, available with the numbers; None if they cannot be computed with those of other tensors."""
         return None if self._rows is None else self._rows.row_norms(self._row, layout)
 
 
@@ -158,15 +167,16 @@ class _Rows:
         mean = mean_of(total, norm, self._count, self._dtype)
         return TensorStatistics(norm, mean, least, most, self._count - int(nonzero), 0, 0)
 
-    def row_norms(self, row: int, layout: Layout) -> Callable[[], numpy.ndarray] | None:
-        """The norms of the rows of the tensor in a row, in float64; None if the copies are gone already."""
+    def row_norms(self, row: int, layout: Layout) -> Callable[[], numpy.ndarray | None] | None:
+        """The norms of the rows of the tensor in a row, in float64, or None if they are alike; None if the copies
+        are gone already."""
         if self.is_measured:
             return None
         self._row_norms.want(row, layout)
 
-        def measured() -> numpy.ndarray:
+        def measured() -> numpy.ndarray | None:
             self.measure()
-            return self._row_norms.found[row, layout]
+            return self._row_norms.found.get((row, layout))
 
         return measured
 
@@ -195,7 +205,8 @@ class _Samples:
 
 
 class _RowNorms:
-    """The norms of the rows of some of the tensors in a matrix, in float64, by row of the matrix and layout."""
+    """The norms of the rows of some of the tensors in a matrix, in float64, by row of the matrix and layout; those
+    that are alike are left out."""
 
     __slots__ = ("_wanted", "found")
 
@@ -217,7 +228,8 @@ class _RowNorms:
                 tensors = matrix.as_strided((len(matrix), *shape), (matrix.shape[1], *strides))
             # Of all tensors: to choose some is to copy them.
             norms = _norms_of_rows(tensors.reshape(len(matrix), shape[0], -1)).numpy()
-            self.found.update({(row, layout): norms[row] for row in rows})
+            alike = are_alike(norms).tolist()
+            self.found.update({(row, layout): norms[row] for row in rows if not alike[row]})
 
 
 def _norms_of_rows(matrices: torch.Tensor) -> torch.Tensor:

@@ -11,6 +11,9 @@ from rich.text import Text
 
 from inspector.graph import Graph, is_unknown
 from inspector.graph.row_types import LibraryLine, Source
+from inspector.merging.row_types import RankFinding
+from inspector.merging.rules import RANK_RULES
+from inspector.merging.rules.rule import rank_list
 from inspector.report import Finding, Report
 from inspector.report.row_types import Fault
 from inspector.report.timeline import NOT_RECORDED
@@ -112,6 +115,8 @@ def _finding(finding: Finding, width: int) -> list[Text]:
         lines += _code(location, width) if library is None else _code(library, width)
         if library is not None:
             lines += _code(location, width, "from")
+    if isinstance(finding, RankFinding) and finding.rule not in RANK_RULES:  # whose messages name the ranks
+        lines += wrapped(Text("  on      ", style=QUIET), Text(rank_list(finding.ranks)), width)
     if finding.parameters:
         lines += wrapped(Text("  affects ", style=QUIET), Text(_few(finding.parameters, _AFFECTED)), width)
     return lines + wrapped(Text("  fix     ", style=QUIET), Text(fit_text(finding.advice, _LINES * width)), width)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from inspector.merging.bucket_text import bucket_texts
 from inspector.merging.row_types import MergedCall, MergedRows, Range
 from inspector.merging.rules.rule import rank_list, some
 from inspector.report import Report
 from inspector.terminal import findings_and_footer
 from inspector.terminal.console import print_lines
 from inspector.terminal.labels import place
-from inspector.terminal.text_cells import QUIET, STRONG, wrapped
+from inspector.terminal.text_cells import QUIET, STRONG, fit_text, wrapped
 from inspector.typography import format_number, pluralize
 
 _WIDEST = 110
@@ -25,14 +26,14 @@ def show_merged(console: Console, rows: MergedRows, report: Report | None) -> No
     numbers = [row["number"] for row in rows["ranks"]]
     head = f"{rank_list(numbers)} of {rows['world']}  {rows['script']}"
     lines = [Text(head, style=STRONG)]
-    for row in rows["ranks"]:
-        if row["status"] not in (0, None):
-            ended = row["exception"] or f"exit status {row['status']}"
-            lines += wrapped(Text("  "), Text(f"rank {row['number']} ended with {ended}"), width)
+    for text, ranks in _ends(rows).items():
+        lines += wrapped(Text("  "), Text(fit_text(f"{rank_list(ranks)} ended with {text}", 2 * width)), width)
     for remark in rows["remarks"]:
         lines += wrapped(Text("  "), Text(remark), width)
     for call in rows["backward_calls"][:_CALLS]:
         lines += wrapped(Text("  "), Text(_call(call)), width)
+    for text in next((texts for call in reversed(rows["backward_calls"]) if (texts := bucket_texts(call))), []):
+        lines += wrapped(Text("  "), Text(text), width)
     lines.append(Text(""))
     if report is not None:
         drawn = [call.index for call in report.calls]
@@ -44,6 +45,15 @@ def show_merged(console: Console, rows: MergedRows, report: Report | None) -> No
         )  # fmt: skip
         lines += wrapped(Text(), Text(f"nothing found; {compared}", style=QUIET), width)
     print_lines(console, lines)
+
+
+def _ends(rows: MergedRows) -> dict[str, list[int]]:
+    """The ranks that failed, by how they ended."""
+    found: dict[str, list[int]] = {}
+    for row in rows["ranks"]:
+        if row["status"] not in (0, None):
+            found.setdefault(row["exception"] or f"exit status {row['status']}", []).append(row["number"])
+    return found
 
 
 def _call(call: MergedCall) -> str:

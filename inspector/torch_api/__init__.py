@@ -13,6 +13,7 @@ from inspector.torch_api.engine import CURRENT_NODE, ENTRY_POINT, GRAPH_TASK, HO
 from inspector.torch_api.foreach import FOREACH_NORMS
 from inspector.torch_api.formulas import FORMULAS
 from inspector.torch_api.gradcheck import SECOND_PASS
+from inspector.torch_api.gradient_buckets import GRADIENT_BUCKETS
 from inspector.torch_api.inner_operations import DISPATCH_MODE, OVERRIDE_CHECKS
 from inspector.torch_api.modes import FAST_PATHS, FUNCTION_MODES, HIDDEN_OPERATIONS
 from inspector.torch_api.modules import MODULE_DICTIONARIES
@@ -64,6 +65,7 @@ CAPABILITIES: tuple[Capability[Any], ...] = (
     SECOND_PASS,
     SHARDED_PARAMETERS,
     DEFAULT_GROUP,
+    GRADIENT_BUCKETS,
 )
 
 

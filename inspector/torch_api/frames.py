@@ -140,6 +140,10 @@ is_forward = _Forwards().has
 """Whether a code object is the forward of a custom Function (`torch.autograd.Function`)."""
 
 
+PARAMETER: CodeType = nn.Parameter.__new__.__code__
+"""The code of the constructor of `nn.Parameter`."""
+
+
 def forward_code(node: Any) -> CodeType | None:
     """The code of the forward of a custom Function's Node; None for other Nodes."""
     function = getattr(type(node), "_forward_cls", None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch.optim.optimizer import (
     Optimizer,
@@ -21,6 +21,17 @@ from torch.optim.optimizer import (
 from inspector.torch_api.compilation import skip_in_dynamo
 
 Hook = Callable[[Optimizer, Any, Any], None]
+
+
+class Counter(NamedTuple):
+    """What counts the steps of a thread for the only recorder, instead of its hooks. It adds and removes none.
+
+    before: called before a step. after: called after it; returns whether that is all, else the hooks are called.
+    """
+
+    thread: int
+    before: Callable[[Optimizer], None]
+    after: Callable[[Optimizer], bool]
 
 
 class _Known(threading.local):
@@ -34,6 +45,7 @@ class StepHooks:
 
     def __init__(self) -> None:
         self._pairs: tuple[tuple[Hook, Hook], ...] = ()  # replaced, never changed: threads iterate over it
+        self._counter: Counter | None = None
         self._removers: list[Callable[[], None]] = []
         self._changes = threading.RLock()  # two threads may start at once; a signal may interrupt either
         self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()  # an identifier is used again
@@ -44,6 +56,7 @@ class StepHooks:
         """Call these before and after every step, until the returned function is called."""
         pair = (before, after)
         with self._changes:
+            self._counter = None
             self._pairs += (pair,)
             if not self._removers:
                 skip_in_dynamo(StepHooks._before, StepHooks._after)
@@ -53,8 +66,15 @@ class StepHooks:
                 ]
         return lambda: self._remove(pair)
 
+    def count(self, counter: Counter | None) -> None:
+        """Let a counter take the place of the hooks of the only recorder, from its hook after a step on, until it
+        is None. Where there are several recorders, their hooks are called."""
+        with self._changes:
+            self._counter = counter if len(self._pairs) == 1 else None
+
     def _remove(self, pair: tuple[Hook, Hook]) -> None:
         with self._changes:
+            self._counter = None
             self._pairs = tuple(other for other in self._pairs if other is not pair)
             if self._pairs or any(map(self._may_step, threading.enumerate())):
                 return
@@ -67,6 +87,10 @@ class StepHooks:
         return (is_another and thread in self._threads) or thread.ident in self._busy
 
     def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        counter = self._counter
+        if counter is not None and counter[0] == threading.get_ident():
+            counter[1](optimizer)
+            return
         thread = threading.get_ident()
         if not self._known.here:
             self._known.here = True
@@ -79,6 +103,9 @@ class StepHooks:
             self._busy.discard(thread)
 
     def _after(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        counter = self._counter
+        if counter is not None and counter[0] == threading.get_ident() and counter[2](optimizer):
+            return
         thread = threading.get_ident()
         self._busy.add(thread)
         try:

@@ -89,7 +89,8 @@ def update_saved(node: AutogradNode, facts: NodeFacts) -> None:
     """Read the states of a Node's saved tensors after backward."""
     if not facts.saved:
         return
-    states = {saved.name: saved.state for saved in saved_by(node)}
+    held = [saved.name for saved in facts.saved if saved.before == "held"]
+    states = {saved.name: saved.state for saved in saved_by(node, held)}
     for saved in facts.saved:
         saved.after = states.get(saved.name, "released")
 

@@ -97,9 +97,13 @@ class _Signature(NamedTuple):
     is_in_order: bool
 
 
+_SETTINGS = ("correction",)
+"""Numbers that are no operands: what a variance subtracts from the number of elements."""
+
+
 def _signature(all_arguments: tuple[Argument, ...], slots: int) -> _Signature | None:
     """The operands of Nodes with this signature and this number of slots; None if these do not fit."""
-    arguments = [item for item in all_arguments if item.kind != "other"]
+    arguments = [item for item in all_arguments if item.kind != "other" and item.name not in _SETTINGS]
     positions = _positions(arguments, slots)
     if positions is None:
         return None

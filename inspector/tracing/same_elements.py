@@ -1,4 +1,7 @@
-"""Infer the value of a tensor from a measured one with the same elements: its view, or what it is a view of."""
+"""Infer the value of a tensor from a measured one with the same elements.
+
+That is its view, what it is a view of, or its first power, which the graph of a derivative has.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,9 @@ from inspector.graph.node_names import op_of
 from inspector.graph.values import Value, is_summary
 from inspector.tracing.traced_graph import Pair, TracedGraph
 from inspector.tracing.walk import EMPTY
+
+_SAME_PLACES = ("alias", "clone", "expand", "lift_fresh")
+"""Operations that keep elements in their places, apart from those that reshape and first powers."""
 
 
 class _Step(NamedTuple):
@@ -51,29 +57,36 @@ class SameElements:
             if input_nr == output_nr and self._keeps_elements(view, end)
         ]
         name = structure.names[own]
-        if output_nr == 0 and name in self._keeping and is_kind(name, NodeKind.VIEW):
-            # a copy is not changed by later writes to the base
+        if output_nr == 0 and self._keeping(own) and (is_kind(name, NodeKind.VIEW) or _is_power(name)):
+            # A copy is not changed by later writes to the base; that of a power, which saved it, has none.
             bases = [(target, input_nr) for _, target, input_nr in structure.edges_of(own) if target != EMPTY]
             found += [(own, (_Step(own, to_view=True), base)) for base in bases if self._keeps_elements(own, base)]
             found.sort(key=itemgetter(0))
         return [step for _, step in found]
 
     @cached_property
-    def _keeping(self) -> set[str]:
+    def _keeping_names(self) -> set[str]:
         """The names of the functions of the graph that may keep all elements of their input."""
         return {
             name
             for name in set(self._record.structure.names)
-            if is_kind(name, NodeKind.REARRANGES) or op_of(name) == "expand"
+            if is_kind(name, NodeKind.REARRANGES) or op_of(name) == "expand" or _is_power(name)
         }
+
+    def _keeping(self, position: int) -> bool:
+        """Whether a function may keep all elements of its input."""
+        name = self._record.structure.names[position]
+        if name not in self._keeping_names:
+            return False
+        return not _is_power(name) or self._record.nodes[position].fields["attributes"].get("exponent") == 1
 
     @cached_property
     def _users(self) -> dict[int, list[tuple[int, int]]]:
-        """Function → (a function of `_keeping` that it sends its output to, number of the output)."""
-        structure, keeping = self._record.structure, self._keeping
+        """Function → (a function that may keep the elements of its output, number of the output)."""
+        structure = self._record.structure
         found: dict[int, list[tuple[int, int]]] = {}
-        for position, name in enumerate(structure.names):
-            if name in keeping:
+        for position in range(len(structure.names)):
+            if self._keeping(position):
                 for _, target, input_nr in structure.edges_of(position):
                     if target != EMPTY:
                         found.setdefault(target, []).append((position, input_nr))
@@ -110,6 +123,7 @@ class SameElements:
             return self._in_new_order(numpy.array(value, dtype=object), way)
         names = [self._record.structure.names[step.view] for step, _ in way]
         relation = "the tensor that it is a view of" if way[0][0].to_view else f"a view of it ({names[0]})"
+        relation = "its first power, or the base of it" if _is_power(names[0]) else relation
         moved: Value = {**value, "shape": list(self._shape(target) or ()), "computed": f"from {relation}"}
         known = elements_of(value)
         elements = None if known is None else self._in_new_order(numpy.array(known).reshape(value["shape"]), way)
@@ -139,6 +153,10 @@ class SameElements:
             dims: list[Any] = attributes.get("dims") or []
             order = [dim % dimensions for dim in dims]
             return (order if step.to_view else list(numpy.argsort(order))) if len(dims) == dimensions else None
-        keeps_order = is_kind(node.name, NodeKind.RESHAPES) or op in ("alias", "clone", "expand", "lift_fresh")
+        keeps_order = is_kind(node.name, NodeKind.RESHAPES) or op in _SAME_PLACES or _is_power(node.name)
         return order if keeps_order else None
 
+
+def _is_power(name: str) -> bool:
+    """Whether a Node is a power with a number as exponent."""
+    return op_of(name) == "pow.Tensor_Scalar"

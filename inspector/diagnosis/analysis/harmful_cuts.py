@@ -82,7 +82,8 @@ def _without_gradient(evidence: Evidence) -> set[str]:
     """Trained leaves under a cut that are not under any root.
 
     An optimizer whose parameters get no gradient, while parameters in no optimizer do, has the wrong parameters.
-    Leaves whose grads the script assigns are trained all the same.
+    But it has the right ones if those are made of its own. Leaves whose grads the script assigns are trained as
+    well.
     """
     under = {name for call in evidence.calls for cut in call.row.cuts for name in cut["beyond"] or ()}
     wrong: set[str] = set()
@@ -90,6 +91,13 @@ def _without_gradient(evidence: Evidence) -> set[str]:
     for row in evidence.optimizers if left_out else ():
         held = {name for group in row["groups"] for name in group["parameters"]}
         wrong |= held if not held & evidence.reached else set()
+    wrong -= {
+        name
+        for call in evidence.calls
+        for cut in call.row.cuts
+        if cut["kind"] == "parameter" and _reaches(cut)
+        for name in cut["beyond"] or ()
+    }
     frozen = {leaf["name"] for leaf in evidence.leaves if not leaf["requires_grad"]}
     unharmed = evidence.reached | wrong | frozen | evidence.filled_by_script
     return {name for name in under - unharmed if evidence.is_stepped(name)}

@@ -22,11 +22,12 @@ from collections.abc import Iterator
 
 from inspector.diagnosis.analysis.unreached_parameters import unreached_parameters
 from inspector.diagnosis.backward_view import BackwardView
+from inspector.diagnosis.cut_text import advice
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.diagnosis.wording import at_line
 from inspector.report import Finding
-from inspector.report.row_types import LeafRow
+from inspector.report.row_types import CutRow, LeafRow
 from inspector.typography import pluralize
 
 
@@ -40,11 +41,11 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             optimizer = evidence.optimizers[number]
             held = sum(len(group["parameters"]) for group in optimizer["groups"])
             steps = sum(1 for step in evidence.steps if step["optimizer"] == number)
-            why, advice = _explained(evidence, [row.leaf for row in rows if row.leaf["name"] in names])
+            why, mend = _explained(evidence, [row.leaf for row in rows if row.leaf["name"] in names])
             yield RULE.found(
                 f"{evidence.optimizer_name(number)} stepped {pluralize(steps, 'time')}, but {len(names)} of "
                 f"its {pluralize(held, 'parameter')} never got a gradient{why}",
-                advice,
+                mend,
                 at=Place(optimizer["source"]),
                 parameters=names,
                 evidence={"held": held, "without": len(names), "steps": steps},
@@ -64,12 +65,26 @@ def _explained(evidence: Evidence, leaves: list[LeafRow]) -> tuple[str, str]:
             "set the grad of each parameter to what it returned, or call backward() instead",
         )
     if all(leaf["ran"] and leaf["without_graph"] is None for leaf in leaves):
+        cut = _only_way_to_the_loss(evidence, {leaf["name"] for leaf in leaves})
+        if cut is not None:
+            return (
+                f": the loss uses what they compute only by {cut.get('code') or cut['operation']}"
+                f"{at_line(cut['region'] or cut['source'])}, which carries no gradient",
+                f"{advice(cut)}; or create the optimizer with the parameters of the model you train",
+            )
         return (
             ", although their modules ran",
             "use the output of their modules in the loss, without nn.Parameter(output) or torch.tensor(output), "
             "which have no graph, or create the optimizer with the parameters of the model you train",
         )
     return "", "create the optimizer with the parameters of the model you train"
+
+
+def _only_way_to_the_loss(evidence: Evidence, names: set[str]) -> CutRow | None:
+    """The first cut whose data reach the root and that has all these leaves behind it."""
+    cuts = (cut for call in evidence.calls_recorded_in_full for cut in call.row.cuts)
+    reaching = (cut for cut in cuts if cut["into"] or cut["root"])
+    return next((cut for cut in reaching if names.issubset(cut["beyond"] or ())), None)
 
 
 def _is_asked_for(call: BackwardView, leaf: LeafRow) -> bool:

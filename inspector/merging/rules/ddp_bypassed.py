@@ -27,22 +27,22 @@ from inspector.merging.rules.rule import CallPlace, RankRule, rank_list
 def check(merged: MergedRun) -> Iterator[RankFinding]:
     """Yield the first call whose forward went around a wrapper, unless the replicas are the same afterwards."""
     for call in merged.ordered:
-        if not call.bypassed:
+        if not call.reduction.bypassed:
             continue
         names = [name for name, leaf in call.leaves.items() if leaf.reduced.different and name in merged.held]
         later = [other.leaves[name] for name in names for other in merged.ordered if other.index > call.index]
         is_different = any(leaf.data.different for leaf in later)
         if not later or (not is_different and any(leaf.data.known for leaf in later)):
             return
-        wrapper = next(iter(call.bypassed.values()))[0]
+        wrapper = next(iter(call.reduction.bypassed.values()))[0]
         effect = ", and the replicas are different now" if is_different else ": they are different on the ranks"
         yield RULE.found(
-            f"the forward called {wrapper}.module, not {wrapper}, on {rank_list([*call.bypassed])}; "
+            f"the forward called {wrapper}.module, not {wrapper}, on {rank_list([*call.reduction.bypassed])}; "
             f"DistributedDataParallel did not reduce the gradients{effect}",
             f"call {wrapper}(…)",
             at=CallPlace(call.location, call.index),
             parameters=names,
-            ranks=sorted(call.bypassed),
+            ranks=sorted(call.reduction.bypassed),
             severity="error" if is_different else "warning",
         )
         return

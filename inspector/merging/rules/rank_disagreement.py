@@ -60,7 +60,7 @@ def _not_finite(merged: MergedRun) -> Iterator[RankFinding]:
         what = "the loss and its gradients are" if root_too and names else "the loss is" if root_too else (
             f"the gradient of {some(names)} is"
         )  # fmt: skip
-        spread = "" if not _is_spread(call, names) else "; the reduction has spread it to all ranks"
+        spread = "" if not is_spread(call, names) else "; the reduction has spread it to all ranks"
         yield RULE.found(
             f"{what} NaN or infinite on {rank_list([*ranks])} only{spread}",
             f"look at the batch of {rank_list([*ranks])} and at the findings of its own report",
@@ -71,7 +71,7 @@ def _not_finite(merged: MergedRun) -> Iterator[RankFinding]:
         return
 
 
-def _is_spread(call: CallSpread, names: list[str]) -> bool:
+def is_spread(call: CallSpread, names: list[str]) -> bool:
     """Whether the grads of these parameters are not finite on every rank."""
     spreads = [call.leaves[name].reduced for name in names]
     return any(spread.not_finite and not spread.finite for spread in spreads)
@@ -138,7 +138,7 @@ def _drifted(merged: MergedRun) -> Iterator[RankFinding]:
     before: CallSpread | None = None
     for call in merged.ordered:
         names = [name for name, leaf in call.leaves.items() if leaf.data.different and merged.is_replicated(name)]
-        if names and before is not None and before.bypassed:
+        if names and before is not None and before.reduction.bypassed:
             return  # that is the cause, and a finding of its own
         if names:
             ranks = sorted({rank for name in names for rank in call.leaves[name].data.different})

@@ -34,11 +34,12 @@ def check(merged: MergedRun) -> Iterator[RankFinding]:
         for name, leaf in call.leaves.items()
         if name in merged.held and set(leaf.local.none) & set(raised)
     ]
+    it = "it" if len(names) == 1 else "them"
     if names:
         yield RULE.found(
             f"{some(names)} got no gradient in backward call {call.index}, so DistributedDataParallel raised an"
             f" error in the next forward, on {rank_list(raised)}",
-            "use it in forward, remove it, or wrap the model with find_unused_parameters=True",
+            f"use {it} in forward, remove {it}, or wrap the model with find_unused_parameters=True",
             at=CallPlace(merged.sources.get(names[0]), call.index),
             parameters=names,
             ranks=raised,

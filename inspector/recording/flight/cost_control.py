@@ -23,18 +23,21 @@ _LEAST_RECORDED, _MOST_WAITED = 16, 1_024
 """A decision is based on so many recorded steps, or on those among so many."""
 _LEAST_COMPARED, _COMPARED = 8, 32
 """Minimum and maximum number of recorded steps that are compared with those only counted."""
+_LEAST_LEFT = 0.25
+"""The part of the budget that recorded steps may use where counting the others takes the rest."""
 _TIMES = 4
 """Recorded steps become at most so many times rarer at once: on a busy machine one may seem to take long."""
 
 
 @dataclass(slots=True)
 class _Sums:
-    """Since the last decision, at the time `since`: seconds of measuring norms, of looking at Nodes, and of
-    everything else; norms measured; recorded steps; steps that were only counted."""
+    """Since the last decision, at the time `since`: seconds of measuring norms, of looking at Nodes, of counting
+    steps, and of everything else; norms measured; recorded steps; steps that were only counted."""
 
     since: float = field(default_factory=time.perf_counter)
     norms: float = 0.0
     looks: float = 0.0
+    counting: float = 0.0
     rest: float = 0.0
     measured: int = 0
     steps: int = 0
@@ -52,7 +55,7 @@ class _Clock:
 
 class StepTimes:
     """Compares each recorded step with those before it that were only counted: what recording costs in all, also
-    outside of what its clock sees."""
+    outside of what its clock sees. By the CPU time of the thread, since other processes may use the processor."""
 
     def __init__(self) -> None:
         self._ended: float | None = None
@@ -61,15 +64,15 @@ class StepTimes:
 
     def counted(self, steps: int) -> None:
         """So many steps have ended that were only counted."""
-        now = time.perf_counter()
+        now = time.thread_time()
         self._plain = None if self._ended is None or not steps else (now - self._ended) / steps
         self._ended = now
 
     def recorded(self) -> None:
         """A recorded step has ended."""
-        now = time.perf_counter()
-        if self._ended is not None and self._plain is not None:
-            self._more.append(now - self._ended - self._plain)
+        now = time.thread_time()
+        if self._ended is not None and self._plain:
+            self._more.append((now - self._ended) / self._plain - 1.0)
         self._ended, self._plain = now, None
 
     def interrupted(self) -> None:
@@ -78,7 +81,8 @@ class StepTimes:
 
     @property
     def more(self) -> float:
-        """Seconds that a recorded step takes more; 0 as long as too few were compared."""
+        """How many times as long as a step that is only counted a recorded one takes more; 0 as long as too few
+        were compared."""
         return statistics.median(self._more) if len(self._more) >= _LEAST_COMPARED else 0.0
 
 
@@ -166,9 +170,11 @@ class CostControl:
         self._sums = _Sums()
         self.turns.interrupted()
 
-    def note_skipped(self, steps: int) -> None:
-        """So many steps were only counted."""
+    def note_skipped(self, steps: int, seconds: float) -> None:
+        """So many steps were only counted. seconds: of counting one of them."""
         self._sums.skipped += steps
+        self._sums.counting += steps * seconds
+        self._clock.spent += steps * seconds
         self.turns.counted(steps)
 
     def note_steps(self, steps: int, *, may_skip: bool = False) -> None:
@@ -178,16 +184,20 @@ class CostControl:
         if not self.is_limited or (sums.steps < _LEAST_RECORDED and sums.skipped < _MOST_WAITED):
             return
         if sums.measured and self.limit < 1.0:
-            work = sums.norms + sums.looks + sums.rest
-            step = (now - sums.since - work) / (sums.steps + sums.skipped)
-            allowed, rest, norms = _SEEN * self.limit * step, sums.rest / sums.steps, sums.norms / sums.measured
-            self.every = power_of_two(norms, max(allowed - rest, 0.0))
-            most = min(_TIMES * (self.skips + 1), MOST_SKIPPED + 1)
-            more = _SEEN * self.turns.more if self.skips else 0.0
-            self.skips, self.left = 0, max(allowed - rest - norms / self.every, 0.0)
-            if may_skip and max(rest + norms / self.every, more) > allowed:
-                self.every, self.skips = 1, power_of_two(max(rest + norms, more), allowed, most) - 1
+            self._decide(sums, now - sums.since, may_skip=may_skip)
         self._sums = _Sums(now)
+
+    def _decide(self, sums: _Sums, passed: float, *, may_skip: bool) -> None:
+        counted = sums.steps + sums.skipped
+        step = (passed - sums.norms - sums.looks - sums.rest - sums.counting) / counted
+        allowed, rest, norms = _SEEN * self.limit * step, sums.rest / sums.steps, sums.norms / sums.measured
+        left = max(allowed - sums.counting / counted, _LEAST_LEFT * allowed)
+        self.every = power_of_two(norms, max(left - rest, 0.0))
+        more = _SEEN * self.turns.more * step if self.skips else 0.0
+        most = min(_TIMES * (self.skips + 1), MOST_SKIPPED + 1)
+        self.skips, self.left = 0, max(left - rest - norms / self.every, 0.0)
+        if may_skip and max(rest + norms / self.every, more) > left:
+            self.every, self.skips = 1, power_of_two(max(rest + norms, more), left, most) - 1
 
 
 def power_of_two(cost: float, left: float, most: int = MOST_BETWEEN) -> int:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from types import FrameType
-from typing import Any
 
 import torch
 from torch.optim.optimizer import Optimizer
@@ -20,7 +18,7 @@ from inspector.recording.flight.followed import Followed
 from inspector.recording.flight.nap import Roots
 from inspector.recording.flight.node_norms import Depth
 from inspector.recording.flight.node_watch import Look, NodeWatch
-from inspector.recording.flight.roots import Root, number_of, root_of
+from inspector.recording.flight.roots import Root, root_of
 from inspector.recording.flight.scaler_watch import ScalerWatch
 from inspector.recording.flight.stepping import KnownOptimizers, NextStep, OpenSteps, rate_of
 from inspector.recording.flight.store import BLOCK, Step, StepStore
@@ -245,16 +243,20 @@ class Flight:
         names = list(self._followed.norms.names)
         return Block([self._steps.counter.current + 1], [self._log.calls], [scalars], norms, known, names)
 
-    def prepared_at(self, wanted: str) -> Block | None:
-        """What arrives at the Nodes with a name or a line, as a block of one step with one column; None if nothing
-        does."""
+    def prepared_at(self, wanted: str) -> tuple[Block | None, Block | None]:
+        """What arrives at the Nodes with a name or a line, and what they send, each as a block of one step with
+        one column; None if nothing does."""
         nodes = self._steps.next.nodes
         if nodes is None:
-            return None
+            return None, None
         positions = set(nodes.layout.found(wanted))
         norms = [
             norm for at, norm in zip(nodes.order, nodes.norms.tolist(), strict=True) if at in positions
         ]
+        sent = [] if nodes.sent is None else [nodes.sent.item()]
+        return self._column(wanted, norms), self._column(wanted, sent)
+
+    def _column(self, wanted: str, norms: list[float]) -> Block | None:
         if not norms:
             return None
         column = torch.tensor([norms], dtype=torch.float64).square().sum(1, keepdim=True).sqrt()
@@ -307,7 +309,8 @@ class Flight:
     def _commit(self, number: int, rate: float | None) -> None:
         """An optimizer has stepped, with what `next` holds."""
         taken = self._steps.next
-        mine = None if taken.measured is None else self._steps.optimizers.part(number, taken.measured)
+        optimizers, followed = self._steps.optimizers, len(self._followed.norms)
+        mine = None if taken.measured is None else optimizers.part(number, taken.measured, followed)
         self._finish_step(self._steps.add(number, rate, mine, self._log.calls))
         if not self._takes_turns:
             self._finish_step(self._steps.end())
@@ -364,24 +367,15 @@ class Flight:
         """Whether the last root is known not to be finite."""
         return self._log.last_root is not None and not self._log.last_root.is_finite
 
-    def number_of(self, roots: Sequence[Any]) -> float | None:
-        """The root of a call in a step that is only counted; None if reading it would take long."""
-        if not self.scaler.scales:
-            return number_of(roots)
-        root = self.scaler.take_root()
-        if root is None:
-            return number_of(roots)
-        return root.value if isinstance(root.value, float) else None
-
-    def skipped(self, roots: Roots, calls: int) -> None:
-        """Steps with these roots were only counted, with so many backward calls."""
+    def skipped(self, roots: Roots, calls: int, seconds: float) -> None:
+        """Steps with these roots were only counted, with so many backward calls. seconds: of counting one."""
         log = self._log
         if roots:
             self._steps.next.measured = self._steps.next.root = None
             self._note_skipped_roots(roots)
             self._store.skip(roots)
             self._steps.counter.finished += len(roots)
-            self.cost.note_skipped(len(roots))
+            self.cost.note_skipped(len(roots), seconds)
             self.cost.note_steps(1, may_skip=self._may_skip)
             self._decided()
         log.calls += calls
@@ -392,7 +386,8 @@ class Flight:
         bad = next((step for step, root in enumerate(roots) if root is not None and root - root != 0), None)
         if bad is not None and not self.is_broken:
             step = self._steps.counter.finished + bad + 1
-            log.triggers.append({**self._trigger("root_not_finite", known[-1]), "step": step})
+            found = self._trigger("root_not_finite", known[-1])
+            log.triggers.append({**found, "step": step, "backward_call": None})  # one of several
         if known:
             log.last_root = Root(known[-1], is_exact=True)
 

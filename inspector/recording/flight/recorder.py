@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,8 @@ from inspector.recording.flight.chosen import Chosen
 from inspector.recording.flight.flight import Flight
 from inspector.recording.flight.nap import Nap
 from inspector.recording.flight.node_watch import NodeWatch
+from inspector.recording.flight.roots import number_of
+from inspector.recording.flight.scaler_watch import ScalerWatch
 from inspector.recording.parts import described
 from inspector.recording.session import Session
 from inspector.report import BackwardCall
@@ -26,8 +28,10 @@ from inspector.report.timeline import Timeline, Trigger
 from inspector.torch_api.compilation import skip_in_dynamo, was_compiled, without_dynamo
 from inspector.torch_api.engine import EngineArguments
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
-from inspector.torch_api.step_hooks import STEP_HOOKS
+from inspector.torch_api.step_hooks import STEP_HOOKS, Counter
 from inspector.user_code.paths import UserFiles
+
+_IN_EVERY_STEP = (Nap.passes, Nap.passes_all, Nap.begins, Nap.ends, ScalerWatch.number, number_of)
 
 
 @dataclass(slots=True)
@@ -83,7 +87,8 @@ class FlightRecorder:
         self._engine = EngineHook(self, pauses_gc=False)
         self._removers: list[Callable[[], None]] = []
         self._idle = _IdleActions()
-        self._break, self._nap = break_point, Nap()
+        self._break = break_point
+        self._nap = Nap(self._flight.scaler)
         self._begun = _BegunSteps()
         if session.stepping is not None:  # the last call was made by the closure of a step
             self._begun.steps.append((session.stepping, session.made))
@@ -146,6 +151,8 @@ class FlightRecorder:
         if self._removers and was_compiled():
             self._remove_step_hooks()
             self._flight.stop_counting_steps()
+        if self._nap.left > 0 and self._guarded(self._leaves_out, call):
+            return None
         return self._guarded(self._flight.before_backward, call)
 
     def after_backward(self, token: Any, result: Any, error: BaseException | None) -> None:
@@ -177,20 +184,15 @@ class FlightRecorder:
 
     def _stops_at(self, break_point: BreakPoint) -> Trigger | None:
         place = break_point.place
-        return break_point.look(
-            self._flight.prepared(), None if place is None else self._flight.prepared_at(place)
-        )
+        at_nodes = () if place is None else self._flight.prepared_at(place)
+        return break_point.look(self._flight.prepared(), at_nodes)
 
     # Called by torch's optimizer hooks
 
     def before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         """torch's hook before a step of any optimizer."""
-        nap = self._nap
-        if nap.left:
-            if nap.is_of_all or self._flight.has(optimizer):
-                nap.begins()
-            else:
-                nap.root = None  # of what is not recorded
+        if self._nap.left:
+            self._nap_begins(optimizer)
             return
         steps, moment = self._begun.steps, (id(optimizer), self._flight.calls)
         if not (steps and steps[-1] == moment):  # else a step that calls that of its base class
@@ -202,7 +204,8 @@ class FlightRecorder:
         """torch's hook after a step."""
         nap = self._nap
         if nap.left:
-            if (nap.is_of_all or self._flight.has(optimizer)) and nap.ends():
+            if not self._nap_ends(optimizer):
+                nap.ends_last()
                 without_dynamo(self._guarded, self._end_nap)
             return
         steps, key = self._begun.steps, id(optimizer)
@@ -218,35 +221,51 @@ class FlightRecorder:
             self._idle.answer()
 
     def _begin_nap(self) -> None:
-        self._nap.left = 0 if self.failure is not None else self._flight.skips()
-        self._nap.is_of_all = self._flight.records_all
-        self._engine.passes = self._passes if self._nap.left > 0 else None
+        nap = self._nap
+        nap.left = 0 if self.failure is not None else self._flight.skips()
+        if nap.left > 0:
+            self._engine.passes = nap.passes_all if self._flight.is_broken else nap.passes
+            self._count()
 
-    def _passes(self, roots: Sequence[Any]) -> bool:
-        """Whether a call of a step that is only counted is left out; not if its root is the first that is not
-        finite: then the step is recorded."""
-        nap, root = self._nap, self._flight.number_of(roots) if roots else None
-        if root is None or root - root == 0:  # the usual case
-            nap.add(root)
-            return True
-        is_first = not self._flight.is_broken
-        if not is_first or nap.depth > 0:
-            nap.add(root)
-            nap.left = 1 if is_first else nap.left  # a step that calls backward by its closure has begun
-            return True
-        nap.left, nap.root = 0, None
-        without_dynamo(self._guarded, self._end_nap)
-        return False
+    def _count(self) -> None:
+        hooks = (self._nap_begins, self._nap_ends)
+        if self._flight.records_all:
+            hooks = (self._nap.begins, self._nap.ends)
+        STEP_HOOKS.count(Counter(threading.get_ident(), *hooks))
+
+    def _nap_begins(self, optimizer: Optimizer) -> None:
+        if self._flight.has(optimizer):
+            self._nap.begins(optimizer)
+        else:
+            self._nap.root = None  # of what is not recorded
+
+    def _nap_ends(self, optimizer: Optimizer) -> bool:
+        return self._nap.ends(optimizer) if self._flight.has(optimizer) else True
+
+    def _leaves_out(self, call: EngineCall) -> bool:
+        """Whether a call of a step that is only counted is left out although its root is not finite; the first is
+        not, unless a step that calls backward itself has begun: then the step that it belongs to is recorded."""
+        nap, is_first = self._nap, not self._flight.is_broken
+        if is_first and nap.depth <= 0:
+            nap.left, nap.root = 0, None
+            self._end_nap()
+            return False
+        nap.passes_all(call.given.outputs)
+        nap.left = 1 if is_first else nap.left
+        return True
 
     def _end_nap(self) -> None:
         """Note the steps that were only counted, so far; the next step is recorded, if none is left."""
         if self._nap.left <= 0:
             self._engine.passes = None
+            STEP_HOOKS.count(None)
         self._flight.skipped(*self._nap.taken())
 
     def _install_step_hooks(self) -> None:
-        skip_in_dynamo(FlightRecorder.before_step, FlightRecorder.after_step)
+        skip_in_dynamo(FlightRecorder.before_step, FlightRecorder.after_step, *_IN_EVERY_STEP)
         self._removers.append(STEP_HOOKS.add(self.before_step, self.after_step))
+        if self._nap.left > 0:  # it goes on
+            self._count()
         self._flight.scaler.install()
 
     def _remove_step_hooks(self) -> None:

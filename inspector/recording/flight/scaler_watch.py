@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
 import torch
 
-from inspector.recording.flight.roots import Root, root_of
+from inspector.recording.flight.roots import Root, number_of, root_of
 from inspector.recording.training.function_watch import FunctionWatch
 from inspector.torch_api.modes import unobserved
 
@@ -45,6 +45,13 @@ class ScalerWatch:
         """The last root that was scaled, as it was before; None if there is none since the last call."""
         root, self._root = self._root, None
         return root
+
+    def number(self, roots: Sequence[Any]) -> float | None:
+        """The root of a call, without the scale; None if reading it would take long."""
+        root = self.take_root() if self.scales else None
+        if root is None:
+            return number_of(roots)
+        return root.value if isinstance(root.value, float) else None
 
     @property
     def has_skipped(self) -> bool:

@@ -12,17 +12,20 @@ from inspector.recording.forward.custom_functions import AppliedFunctions
 from inspector.recording.forward.forward_record import ForwardRecord
 from inspector.recording.forward.operation_recorder import is_unrecorded_context
 from inspector.recording.forward.thread_line_tracer import TracingState
-from inspector.torch_api.frames import apply_caller, is_forward
+from inspector.recording.forward.wrapped_parameters import WrappedParameters
+from inspector.torch_api.frames import PARAMETER, apply_caller, is_forward
 from inspector.torch_api.modes import hidden
 
 
 class CallResults:
-    """Names the results of functions, modules and custom Functions, and the root of a backward call."""
+    """Names the results of functions, modules and custom Functions, and the root of a backward call; records
+    parameters made of tensors."""
 
     def __init__(self, record: ForwardRecord, tracing: TracingState) -> None:
         self._record = record
         self._tracing = tracing
         self._applied = AppliedFunctions(record.outputs)
+        self._wraps = WrappedParameters(record)
 
     def before_operation(self, arguments: Iterable[Any]) -> None:
         """An operation is about to use these arguments, which may be results of a custom Function."""
@@ -30,10 +33,13 @@ class CallResults:
             self._applied.name_pending(arguments)
 
     def returned(self, frame: FrameType, value: Any) -> None:
-        """A user's function, or the forward of a custom Function, returns."""
+        """A user's function, the forward of a custom Function or the constructor of `nn.Parameter` returns."""
         if not self._record.is_recorders_thread() or frame.f_back is None:
             return
-        if is_forward(frame.f_code):
+        if frame.f_code is PARAMETER:
+            if not is_unrecorded_context():
+                self._wraps.made(frame, value)
+        elif is_forward(frame.f_code):
             self._forward_returned(frame, value)
         else:
             self.name(frame.f_back, value, "call")

@@ -196,6 +196,13 @@ class CutsAndWrites:
             self._inherit([tensor for tensor in results if not tensor.requires_grad], found)
         return found
 
+    def pass_on(self, data: torch.Tensor, copy: torch.Tensor) -> None:
+        """The cuts that the data of a tensor went through are those of a copy, which may be a leaf that requires a
+        gradient."""
+        found = self.cut_ancestry([data])
+        if found:
+            self._inherit([copy], found)
+
     def cuts(self) -> list[dict[str, Any]]:
         """The cuts as plain dictionaries.
 

@@ -20,7 +20,6 @@ from inspector.recording.forward.operation_recorder import OperationRecorder
 from inspector.recording.forward.outputs import Outputs
 from inspector.recording.forward.plain_reads import is_plain_read
 from inspector.recording.forward.sequence_ranges import sequence_number
-from inspector.recording.forward.wrapped_parameters import WrappedParameters
 from inspector.torch_api.frames import function_caller
 from inspector.torch_api.modes import FastPaths, modes_on_stack, push_at_bottom, remove_mode, remove_mode_after
 from inspector.util.stand_in_frames import LEVELS, call_as, hide_call
@@ -30,14 +29,11 @@ class OperationMode(TorchFunctionMode):
     """Passes the operations of one thread to an OperationRecorder, before and after each.
 
     lines: paused while this works; not traced inside functions in C.
-    wraps: records parameters made of tensors, which torch does not pass to a mode.
     """
 
-    def __init__(
-        self, operations: OperationRecorder, outputs: Outputs, lines: LineTracer, wraps: WrappedParameters
-    ) -> None:
+    def __init__(self, operations: OperationRecorder, outputs: Outputs, lines: LineTracer) -> None:
         super().__init__()
-        self._operations, self._lines, self._wraps = operations, lines, wraps
+        self._operations, self._lines = operations, lines
         self._inner = InnerOperations(self, outputs, lines.state.fail)
         self._fast_paths = FastPaths(self)
         self._recording = False
@@ -49,7 +45,6 @@ class OperationMode(TorchFunctionMode):
         """Put the mode on the calling thread's stack, below all modes except the default device."""
         self._recording = True
         self._fast_paths.open()
-        self._wraps.start()
         self._push_at_bottom()
 
     def stop(self) -> None:
@@ -58,7 +53,6 @@ class OperationMode(TorchFunctionMode):
             return
         self._recording = False
         self._fast_paths.close()
-        self._wraps.stop()
         self.remove_from_stack()
 
     def remove_from_stack(self) -> None:

@@ -16,7 +16,6 @@ from inspector.recording.forward.function_mode import OperationMode
 from inspector.recording.forward.line_tracer import LineTracer
 from inspector.recording.forward.module_hooks import ModuleHooks
 from inspector.recording.forward.operation_recorder import OperationRecorder
-from inspector.recording.forward.wrapped_parameters import WrappedParameters
 from inspector.torch_api.frames import module_caller
 
 Mode = Literal["full", "light"]
@@ -40,9 +39,7 @@ class ModeHooks:
         self._limits = FullModeLimits()
         self._modules = ModuleHooks(record.modules, self._on_module_enter, self._on_module_exit, lines)
         operations = OperationRecorder(record, self._before_operation, lines.state.fail)
-        self._operations = OperationMode(
-            operations, record.outputs, lines, WrappedParameters(record, lines.state.fail)
-        )
+        self._operations = OperationMode(operations, record.outputs, lines)
         self._set_mode(mode)
 
     def start(self) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from types import CodeType, FrameType
 from typing import Any, Protocol
 
+import torch
+
 from inspector.recording.forward import compile_watch
 from inspector.recording.forward.forward_record import ForwardRecord
 from inspector.recording.forward.line_tracer import COMPILATION_BUDGET, LineTracer
@@ -18,7 +20,9 @@ from inspector.recording.forward.mode_hooks import Mode, ModeHooks
 from inspector.recording.forward.sequence_ranges import sequence_number
 from inspector.recording.forward.thread_nodes import ThreadNodes
 from inspector.recording.forward.tracer_watch import TracerWatch
+from inspector.tensor_stats import Pending
 from inspector.torch_api.compilation import starts_compilation
+from inspector.torch_api.modes import unobserved
 from inspector.tracing.walk import AutogradNode, Walk
 
 _FAILED = "the forward recorder stopped, internal error: "
@@ -134,11 +138,9 @@ class ForwardRecorder:
             results.name_root(roots, user)
         record.places.backwards.begin(index, place, is_recorders_thread=is_recorders)
 
-    def runs_node(self, names: Sequence[str]) -> Callable[[int], None] | None:
-        """A function to call before a Node of a call under create_graph runs, with its position; None in another
-        thread than the recorder's. names: of the Nodes."""
-        if not self.record.is_recorders_thread():
-            return None
+    def runs_node(self, names: Sequence[str]) -> Callable[[int], None]:
+        """A function to call before a Node of a call under create_graph runs, with its position, in the recorder's
+        thread. names: of the Nodes."""
         marks = self.record.places.backwards
 
         def runs(position: int) -> None:
@@ -146,6 +148,18 @@ class ForwardRecorder:
                 marks.runs({"function": f"n{position}", "name": names[position]})
 
         return runs
+
+    def gradients_flow(self, gradients: Sequence[torch.Tensor | None], values: Sequence[Pending]) -> None:
+        """Gradients flow in a call under create_graph: outputs of Nodes that it creates, unseen by the script."""
+        if not self.record.is_recorders_thread():
+            return
+        outputs = self.record.outputs
+        with unobserved():
+            for gradient, value in zip(gradients, values, strict=True):
+                # On a device, the numbers of new Nodes are known only after the call.
+                key = None if gradient is None or not gradient.is_cpu else outputs.keys.of(gradient)
+                if key is not None:
+                    outputs.add_inner(key, value)
 
     def backward_ends(self) -> None:
         """The engine has run: new Nodes belong to the forward again."""

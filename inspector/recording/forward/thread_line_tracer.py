@@ -14,7 +14,7 @@ from inspector.recording.forward.node_places import NodePlaces
 from inspector.recording.forward.sequence_ranges import SequenceRanges, sequence_number
 from inspector.recording.forward.user_frames import UserFrames
 from inspector.torch_api.compilation import without_dynamo
-from inspector.torch_api.frames import is_forward
+from inspector.torch_api.frames import PARAMETER, is_forward
 from inspector.user_code.source_expressions import Place
 
 Trace: TypeAlias = Callable[[FrameType, str, Any], Any]
@@ -33,7 +33,8 @@ class TracingState:
     fail: called with an internal error.
     hide_from_dynamo: whether Dynamo may be evaluating frames.
     on_first_call: called with the code of each function, user code or not, when a thread first calls it.
-    on_return: called with frame and value when a user's function, or the forward of a custom Function, returns.
+    on_return: called with frame and value when a user's function, the forward of a custom Function or the
+    constructor of `nn.Parameter` returns.
     pending_callback: called once, at the next event.
     """
 
@@ -166,7 +167,8 @@ class ThreadLineTracer:
             return None
 
     def _on_applied(self, frame: FrameType, event: str, argument: Any) -> Trace | None:
-        """The forward of a library's custom Function is running; only its return value matters."""
+        """Code of a library is running of which only the return value matters: the forward of a custom Function,
+        or the constructor of `nn.Parameter`."""
         if event == "return" and self._state.on_return is not None:
             try:
                 self._state.on_return(frame, argument)
@@ -192,7 +194,7 @@ class ThreadLineTracer:
         if state.on_first_call is not None:
             state.on_first_call(code)
         trace: Trace | None = self.line if state.users.is_users(code) else None
-        if trace is None and state.on_return is not None and is_forward(code):
+        if trace is None and (code is PARAMETER or is_forward(code)):
             trace = self.applied
         self._decided[id(code)] = (code, trace)
         return code, trace

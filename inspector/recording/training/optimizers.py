@@ -97,10 +97,16 @@ class Optimizers:
         return number
 
     def add_scheduler(self, number: int, scheduler: LRScheduler, source: Any) -> None:
-        """A scheduler was made for an optimizer. source: where."""
+        """A scheduler was made for an optimizer. source: where.
+
+        It is also that of an optimizer with the same groups: one that runs the other, as in trainers.
+        """
         row: SchedulerRow = {"class": type(scheduler).__name__, "source": source, "stepped": False}
         known = _KnownScheduler(weakref.ref(scheduler), row, _count(scheduler))
-        self._seen[number].schedulers.append(known)
+        groups = _group_ids(self._seen[number])
+        for place, seen in enumerate(self._seen):
+            if place == number or groups & _group_ids(seen):
+                seen.schedulers.append(known)
 
     def scheduler_steps(self, scheduler: LRScheduler, source: Any) -> None:
         """A scheduler steps. source: where; the first line of the user's code counts."""
@@ -124,6 +130,10 @@ class Optimizers:
                     tensor = self._leaves.tensor(leaf)
                     if leaf not in seen.replaced and tensor is not None and id(tensor) not in held:
                         seen.replaced[leaf] = self._replaced(index, leaf, _at(outermost, path), source)
+
+    def alive(self) -> list[Optimizer]:
+        """The optimizers that still exist."""
+        return [optimizer for seen in self._seen if (optimizer := seen.optimizer()) is not None]
 
     @property
     def any_alive(self) -> bool:
@@ -180,6 +190,11 @@ class Optimizers:
             "backward_call": index,
             "source": None if new is None else source(new),
         }
+
+
+def _group_ids(seen: _KnownOptimizer) -> set[int]:
+    """The identities of the groups of an optimizer; none if it is gone."""
+    return set(map(id, getattr(seen.optimizer(), "param_groups", ())))
 
 
 def _count(scheduler: LRScheduler) -> int:

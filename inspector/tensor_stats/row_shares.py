@@ -1,0 +1,51 @@
+"""Whether one row of a gradient carries most of it, from the norms of the rows."""
+
+from __future__ import annotations
+
+import math
+
+import numpy
+import torch
+
+CARRIES = 0.9
+"""A row is told from this share of the gradient's square on."""
+
+LEAST = 4
+"""Of so many rows at least: one of two carries most of many healthy gradients."""
+
+_TINY = 1e-280
+_MARGIN = 0.999
+"""For the rounding of a norm."""
+
+
+_FEW = 32
+"""Numbers that Python adds faster than numpy."""
+
+
+def are_alike(norms: numpy.ndarray) -> numpy.ndarray:
+    """Whether all rows are finite and none carries most of the gradient; False if squares leave float64.
+
+    norms: those of the rows of one gradient, or of several as the rows of a matrix. Returns one answer for each.
+    """
+    with numpy.errstate(all="ignore"):
+        square, largest = (norms * norms).sum(-1), norms.max(-1)
+        found: numpy.ndarray = (square > _TINY) & (square < math.inf) & (largest * largest < CARRIES * square)
+    return found
+
+
+def are_surely_alike(norms: torch.Tensor) -> bool:
+    """Whether all rows are finite and none carries most of the gradient, from norms in float32, in which the
+    squares of large and small numbers are lost. False if that may be so."""
+    if len(norms) > _FEW:
+        return bool(are_alike(norms.numpy().astype(numpy.float64)))
+    numbers: list[float] = norms.tolist()
+    square = sum([number * number for number in numbers])
+    return _TINY < square < math.inf and max(numbers) ** 2 < CARRIES * square
+
+
+def must_be_alike(rows: int, count: int, share: float) -> bool:
+    """Whether no row of a finite gradient can be told, whatever its norm.
+
+    count: of the elements. share: the largest share of one element of the gradient's square.
+    """
+    return rows < LEAST or share * count / rows < CARRIES * _MARGIN
