@@ -38,3 +38,12 @@ def test_what_has_one_shape_has_one_certificate():
         assert found.setdefault(shapes.shape_of(part, labels), certificate) == certificate
         assert keys.key_of_equal(part, names.__getitem__, labels) == certificate
     assert 3 < len(set(found.values())) < len(parts_of(of)) - 20  # some are equal, some are not
+
+
+def test_single_functions_have_one_number_for_one_certificate():
+    of = stack_of(6)
+    names, keys = of.functions.names, IsomorphismKey(of)
+    certificates = [keys.key_of_one(position, names[position]) for position in range(len(of))]
+    signs = keys.signs_of_single(range(len(of)), numbered(names))
+    pairs = set(zip(signs, certificates, strict=True))
+    assert len(pairs) == len(set(signs)) == len(set(certificates)) < len(of)

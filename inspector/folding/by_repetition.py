@@ -20,6 +20,8 @@ from inspector.graph.places import file_and_line
 
 MIN_REPEATS = 3
 """Minimum number of consecutive equal parts that become one box."""
+_MANY = 100
+"""Minimum number of siblings of one function each that are compared all at once."""
 MOST_FUNCTIONS = 2_000
 """Maximum number of equal functions outside of boxes that may become one box; more are those of a loop."""
 _TO = "\N{EN DASH}"
@@ -95,8 +97,7 @@ class RepeatFinder:
         """(box, items that it replaces) for each run of equal parts."""
         if len(siblings) < MIN_REPEATS:
             return
-        numbers: dict[Any, int] = {}
-        signs = [numbers.setdefault(self._structure_key([item]), len(numbers)) for item in siblings]
+        signs = self._signs(siblings)
         for start, period, repetitions in repeated_runs(signs, MIN_REPEATS):
             groups = [siblings[start + k * period : start + (k + 1) * period] for k in range(repetitions)]
             if period > 1 and len({self._structure_key(group) for group in groups}) > 1:
@@ -104,6 +105,17 @@ class RepeatFinder:
             parts = tuple(self._part(group, path) for group in groups)
             replaced = siblings[start : start + period * repetitions]
             yield self.stack(parts, path, replaced), replaced
+
+    def _signs(self, siblings: Sequence[Item]) -> list[int]:
+        """A number for each item, the same for isomorphic ones."""
+        if len(siblings) >= _MANY and all(len(members(item)) == 1 for item in siblings):
+            depths = {(len(self._context.path(item)), not _are_steps([item])) for item in siblings}
+            labels = self._label_numbers(*depths.pop())
+            positions = [members(item)[0] for item in siblings]
+            if not depths and (found := self._keys.signs_of_single(positions, labels)) is not None:
+                return found
+        numbers: dict[Any, int] = {}
+        return [numbers.setdefault(self._structure_key([item]), len(numbers)) for item in siblings]
 
     def _part(self, items: Sequence[Item], path: Path) -> FoldedBox:
         """One of several equal parts: an item, or a group of items that repeats."""

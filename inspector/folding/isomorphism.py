@@ -49,6 +49,10 @@ class IsomorphismKey:
             self._of_shapes[shape] = self.key_of(positions, label)
         return self._of_shapes[shape]
 
+    def signs_of_single(self, positions: Sequence[int], labels: Any) -> list[int] | None:
+        """Numbers that are equal where `key_of_one` is; None if they cannot be found for all functions at once."""
+        return self._part_shapes.shapes_of_single(positions, labels)
+
     @cached_property
     def _part_shapes(self) -> PartShapes:
         return PartShapes(self._of, map(self._shapes.get, range(len(self._of))))

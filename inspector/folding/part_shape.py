@@ -47,6 +47,30 @@ class PartShapes:
         )
         return tuple([column.tobytes() for column in columns])
 
+    def shapes_of_single(self, positions: Sequence[int], labels: Any) -> list[int] | None:
+        """A number for the shape of each of many functions as parts of their own: equal where certificates are.
+
+        None if a function has too many edges, or gradients arrive at other outputs than the first.
+        """
+        part = numpy.array(positions, numpy.int32)
+        counts, targets, kinds = self._leaving.of(part)
+        entered, _, numbers = self._arriving.of(part)
+        if counts.max() > _MOST_EDGES or (len(numbers) and numbers.min() != numbers.max()):
+            return None
+        edges = numpy.full((len(part), 2 * _MOST_EDGES), -2, numpy.int64)
+        rows = numpy.repeat(numpy.arange(len(part)), counts)
+        slots = numpy.arange(len(rows)) - numpy.repeat(numpy.cumsum(counts) - counts, counts)
+        edges[rows, 2 * slots] = kinds
+        edges[rows, 2 * slots + 1] = numpy.where(self._is_leaf[targets], targets, -1)
+        entered[numpy.isin(part, self._roots)] = 1
+        columns = numpy.column_stack((labels[part], self._colors[part], entered > 0, edges))
+        found: list[int] = numpy.unique(columns, axis=0, return_inverse=True)[1].ravel().tolist()
+        return found
+
+
+_MOST_EDGES = 4
+"""Edges of a function of which there are many."""
+
 
 class _Ways:
     """Edges by the functions at one of their ends. others: the functions at the other end. kinds: of the edges."""
