@@ -212,6 +212,18 @@ for step in range(200):
     loss = (model(x) - x.sum(1, keepdim=True)).pow(2).mean()
     optimizer.zero_grad(); loss.backward(); optimizer.step()
 """,
+    "the bias of a Wasserstein critic, which only the generator's loss moves": """
+generator, critic = nn.Linear(2, 2), nn.Sequential(nn.Linear(2, 8), nn.LeakyReLU(0.2), nn.Linear(8, 1))
+g_optimizer = torch.optim.RMSprop(generator.parameters(), 1e-3)
+c_optimizer = torch.optim.RMSprop(critic.parameters(), 1e-3)
+for step in range(120):
+    real, fake = torch.randn(16, 2) + 2, generator(torch.randn(16, 2))
+    c_optimizer.zero_grad(); (critic(fake.detach()).mean() - critic(real).mean()).backward(); c_optimizer.step()
+    for weight in critic.parameters():
+        weight.data.clamp_(-0.05, 0.05)
+    if step % 3 == 0:
+        g_optimizer.zero_grad(); (-critic(fake).mean()).backward(); g_optimizer.step()
+""",
 }
 
 _MORE = {

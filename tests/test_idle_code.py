@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import linecache
 import sys
+from collections.abc import Callable
 from types import FrameType
 
 import pytest
 import torch
 from torch import nn
 
+import inspector
 from inspector.recording.training.idle_code import IdleCode
 from inspector.user_code.idle_statements import idle_statements, is_misspelt
 from inspector.user_code.paths import UserFiles
@@ -177,6 +179,92 @@ plain = Plain()
     (row,) = rows_of(text, f"{tmp_path}/script.py")
     assert (row["kind"], row["text"], row["of"]) == ("of_module", "self.encoder.requires_grad", "Linear")
     assert row["source"]["line"] == 8
+
+
+RETURNED = """
+import torch.nn.functional as F
+class Log:
+    def add(self, x): self.last = x.detach().add(1)
+class Net(nn.Module):
+    def __init__(self, trains):
+        super().__init__()
+        self.a, self.b, self.log, self.trains = nn.Linear(3, 3), nn.Linear(3, 1), Log(), trains
+    def forward(self, x):
+        h = self.a(x)
+        h.masked_fill(h < 0, 0.0)
+        F.relu(h)
+        F.relu(h, inplace=True)
+        self.log.add(h)
+        torch.zeros(1).to(torch.float64)
+        return self.b(h)
+    def freeze(self):
+        for child in self.children():
+            child.requires_grad = False
+        for p in self.b.parameters():
+            p.requires_grad = False
+class Trainer:
+    def __init__(self):
+        self.net = Net(True)
+        self.optimizer = torch.optim.SGD(self.net.a.parameters(), lr=0.1)
+    def adjust(self, optimizer):
+        optimizer.lr = 0.05
+    def fit(self):
+        self.net.freeze()
+        for _ in range(2):
+            self.optimizer.zero_grad()
+            self.net(torch.ones(2, 3)).sum().backward()
+            self.optimizer.step()
+            self.adjust(self.optimizer)
+"""
+
+
+def statements_of(text: str, path: str, run: Callable[[dict], object]) -> list[tuple[str, str]]:
+    """What a recording says of the statements of a script. run: runs it, given its variables."""
+    source = f"import torch\nfrom torch import nn\n{text}"
+    linecache.cache[path] = (len(source), None, source.splitlines(keepends=True), path)
+    variables: dict = {"__name__": "__main__"}
+    exec(compile(source, path, "exec"), variables)
+    with inspector.record() as recording:
+        run(variables)
+    rows = recording.report().inventory.statements
+    return [(row["kind"], row["text"]) for row in rows]
+
+
+def test_what_ran_in_functions_that_have_returned(tmp_path, monkeypatch):
+    """By the operations that they called, and by the attributes that modules and optimizers have since."""
+    monkeypatch.chdir(tmp_path)
+    assert statements_of(RETURNED, f"{tmp_path}/script.py", lambda script: script["Trainer"]().fit()) == [
+        ("dropped", "h.masked_fill(h < 0, 0.0)"),
+        ("dropped", "F.relu(h)"),
+        ("of_module", "child.requires_grad"),
+        ("of_optimizer", "optimizer.lr"),
+    ]
+
+
+def test_an_attribute_that_two_assignments_may_have_set(tmp_path, monkeypatch):
+    """Neither is blamed, unless the owner of one is known."""
+    monkeypatch.chdir(tmp_path)
+    path, more = f"{tmp_path}/script.py", "optimizer.lr = 0.05\n        other.lr = 0.05"
+    text = RETURNED.replace("optimizer.lr = 0.05", more).replace("(self, optimizer)", "(self, optimizer, other)")
+    text = text.replace("self.adjust(self.optimizer)", "self.adjust(self.optimizer, Log())")
+    found = statements_of(text, path, lambda script: script["Trainer"]().fit())
+    assert {kind for kind, _ in found} == {"dropped", "of_module"}
+
+
+def test_a_class_may_have_a_flag_of_this_name(tmp_path):
+    text = """
+class Block(nn.Module):
+    def __init__(self, requires_grad):
+        super().__init__()
+        self.requires_grad, self.inner = requires_grad, nn.Linear(2, 2)
+        self.requires_grad = requires_grad
+        for p in self.parameters():
+            p.requires_grad = self.requires_grad
+net = Block(True)
+"""
+    assert rows_of(text, f"{tmp_path}/script.py") == []
+    (row,) = rows_of(text.replace("= self.requires_grad\n", "= True\n"), f"{tmp_path}/script_2.py")
+    assert row["kind"] == "of_module"
 
 
 CELLS = {"x.double()": 0, "w.requires_grad == False": 0, "net.eval": 1}

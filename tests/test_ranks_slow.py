@@ -30,6 +30,12 @@ for _ in range(3):
             model(torch.randn(5, 4)).pow(2).mean().backward()
     optimizer.step()
 """,
+    "fully_sharded": f"""
+from torch.distributed.fsdp import FullyShardedDataParallel
+model = FullyShardedDataParallel(net, device_id=torch.device("cpu"), use_orig_params=True)
+{STEPS.replace("net.", "model.")}net = torch.nn.Module()  # the first rank holds no part of some parameters
+print("first.weight", model(torch.ones(1, 4)).tolist())
+""",
     "zero_redundancy": """
 from torch.distributed.optim import ZeroRedundancyOptimizer
 model = DDP(net)

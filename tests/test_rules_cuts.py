@@ -449,6 +449,29 @@ def test_a_sample_that_a_log_prob_weighs_is_no_cut_path() -> None:
     assert found.evidence["kind"] == "sample" and set(found.parameters) == {"model.weight", "model.bias"}
 
 
+def test_actions_that_a_log_prob_scores_are_no_cut_path() -> None:
+    """Whatever is computed from an action, and whether the critic's own optimizer steps now."""
+    policy, critic = nn.Linear(3, 2), nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(policy.parameters(), lr=0.1)
+    other = torch.optim.SGD(critic.parameters(), lr=0.1)
+
+    def run(scored: bool) -> None:
+        for step in range(2):
+            x = torch.ones(4, 3)
+            drawn = torch.distributions.Categorical(logits=policy(x))
+            action = drawn.sample()
+            reward, value = (action == 1).float(), critic(x).squeeze(1)
+            score = drawn.log_prob(action) * (reward - value.detach()) if scored else drawn.entropy()
+            optimizer.zero_grad()
+            ((value - reward).square().mean() - score.mean()).backward()
+            optimizer.step()
+            if step == 1:
+                other.step()
+
+    assert findings(lambda: run(True)) == []
+    assert only(lambda: run(False), "cut-path").evidence["kind"] == "integer"
+
+
 def test_meanings_are_those_of_torchs_own_errors() -> None:
     from inspector.diagnosis.torch_errors import meaning_of
 

@@ -143,6 +143,24 @@ def test_what_a_step_made_not_finite_is_found_in_a_light_call() -> None:
     assert found.rule == "non-finite-forward" and found.backward_call == 2
 
 
+@pytest.mark.parametrize(
+    ("loss", "computed"),
+    [
+        (lambda y: (y.pow(2) * 0.0).sum() / (y.detach() * 0.0).sum(), "Div"),
+        (lambda y: y.pow(2).mean() / (y.detach()[:2, :1] * 0.0).expand(2, 8), "Div"),
+        (lambda y: (y * 1e30).pow(2).mean() / y.detach().sum(), "Pow"),
+    ],
+    ids=["of-a-number", "of-many", "not-by-zero"],
+)
+def test_a_division_by_zero_is_named_where_only_what_was_saved_is_known(
+    loss: Callable[[torch.Tensor], torch.Tensor], computed: str
+) -> None:
+    with inspector.record(mode="none") as recording:
+        loss(linear()(X)).sum().backward()
+    (found,) = [item for item in recording.findings if item.rule == "non-finite-forward"]
+    assert found.message.startswith(f"{computed} ")
+
+
 def test_masks_and_dead_branches_are_silent() -> None:
     def masked(model: nn.Module) -> torch.Tensor:
         mask = torch.triu(torch.full((8, 8), float("-inf")), 1)

@@ -183,6 +183,19 @@ def test_a_write_that_no_version_counter_sees(loss: Loss, writer: str, harmed: s
     assert set(found.parameters) == harmed
 
 
+def test_a_tensor_that_is_given_its_own_memory_has_not_changed() -> None:
+    """As by FSDP, and by `weight.data = weight.data.float()`."""
+
+    def loss(model: nn.Sequential) -> torch.Tensor:
+        weight = model[1].weight
+        y = model[0](X) @ weight
+        weight.data = weight.data.float()
+        weight.data = weight.data.view(-1).view(weight.shape)
+        return y.sum()
+
+    assert run(loss, raises=False) == []
+
+
 def test_numpy_shares_the_memory() -> None:
     def loss(model: nn.Sequential) -> torch.Tensor:
         h = torch.sigmoid(model(X))

@@ -143,11 +143,21 @@ def where_rows_are_lost(graph: Graph, node: str, count: int) -> list[str]:
         is_known = op_of(row["name"]) in _ROWWISE or is_kind(row["name"], *_ELEMENTWISE_KINDS, NodeKind.RESHAPES)
         if not is_known or not of.following(at) or _rows_out(row) != count or _has_rows(row, count):
             return []
-        if op_of(row["name"]) not in _BY_OPERAND:
-            copied += [target for target in of.following(at) if target not in _operands(of, at, count)]
+        if op_of(row["name"]) in _BY_OPERAND:
+            continue
+        others = [target for target in of.following(at) if target not in _operands(of, at, count)]
+        if others and not _copies_rows(row):
+            return []  # a view of rows that are somewhere else in its input
+        copied += others
     if any(_rows_out(of.functions[at]) == count for at in copied):
         return []  # rows that became columns
     return [of.ids[at] for at in reach(copied, of.following) if _takes_together(of, at, count)]
+
+
+def _copies_rows(row: FunctionRow) -> bool:
+    """Whether an operand with fewer rows than the output is copied to all of them."""
+    op = op_of(row["name"])
+    return op in ("expand", "repeat", *_ELEMENTWISE) or is_kind(row["name"], *_ELEMENTWISE_KINDS)
 
 
 def _has_rows(row: FunctionRow, count: int) -> bool:

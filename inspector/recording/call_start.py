@@ -21,7 +21,7 @@ from inspector.recording.open_call import CallInfo, CountedCall, EngineWatch, Op
 from inspector.recording.parts import NAMES, ORIGINAL, PARAMETERS, RETAINED, STATEMENTS, TRAINING, no_rows
 from inspector.recording.recorders import Recorders
 from inspector.recording.reducing_wrappers import reducing_wrappers
-from inspector.recording.training.idle_code import IdleCode
+from inspector.recording.training.idle_code import IdleCode, Seen
 from inspector.recording.training.lost_parameters import LostParameters
 from inspector.recording.watch_plan import WatchPlan, is_small, mode_here
 from inspector.report import Setting
@@ -54,7 +54,7 @@ class CallStart:
 
     def __init__(self, recorders: Recorders, plan: WatchPlan, count: CallCount, before: Before | None) -> None:
         self.without_graph: list[EventRow] = []
-        self._statements = IdleCode(recorders.files)
+        self._statements = IdleCode(recorders.files, _seen(recorders))
         forward = recorders.forward
         self._lost = None if forward is None else LostParameters(forward.record.outputs.leaf_source)
         self._recorders = recorders
@@ -182,6 +182,15 @@ class CallStart:
             leaves.mark_as_run(map(names.tree, ran), modules.without_graph.source)
             leaves.find_sources(leaf_source)
             self._recorders.training.optimizers.update(index, names, leaf_source)
+
+
+def _seen(recorders: Recorders) -> Seen:
+    """What else is seen of the script where statements without effect are looked for."""
+    optimizers = recorders.training.optimizers
+    if recorders.forward is None:
+        return Seen(objects=optimizers.alive)
+    record = recorders.forward.record
+    return Seen(record.direct_lines, lambda: [*optimizers.alive(), *record.modules.alive()])
 
 
 def _capture(

@@ -53,9 +53,9 @@ class Pending:
         """The packed elements of a summary, if it is that of a small tensor of real numbers."""
         return None
 
-    def row_norms(self) -> Callable[[], numpy.ndarray | None] | None:
+    def row_norms(self, most: int) -> Callable[[], numpy.ndarray | None] | None:
         """The norms of the rows of the tensor, in float64, or None if they are alike, available with the value;
-        None if they must be computed from the tensor."""
+        None if they must be computed from the tensor, or if it has not several rows, and at most `most`."""
         return None
 
     @property
@@ -111,16 +111,20 @@ class _Summary(Pending):
 
     @property
     def elements(self) -> str | None:
+        if self.arranged == UNARRANGED or self.shape.numel() > MOST_ELEMENTS:
+            return None
         sample = self.measured.sample
-        if sample is None or self.arranged == UNARRANGED:
+        if sample is None:
             return None
         try:
             return packed_elements(sample, self.dtype, self.shape, self.arranged)
         except Exception:  # the statistics are worth more
             return None
 
-    def row_norms(self) -> Callable[[], numpy.ndarray | None] | None:
-        if not self.shape or not (self.arranged is None or is_dense(self.shape, self.arranged)):
+    def row_norms(self, most: int) -> Callable[[], numpy.ndarray | None] | None:
+        if not self.shape or not 1 < self.shape[0] <= most:
+            return None
+        if not (self.arranged is None or is_dense(self.shape, self.arranged)):
             return None
         return self.measured.row_norms((self.shape, self.arranged))
 
@@ -176,7 +180,8 @@ class Batch:
     """Collects values of tensors and reads them back together.
 
     level: "full" for all statistics of a large tensor, "light" for its norm.
-    earlier: a batch that may have measured the same tensors.
+    earlier: a batch that may have measured the same tensors. holds: whether all tensors stay as they are until
+    `read`, so that none is copied.
 
     Many tensors share their memory: a gradient and its views, the `grad` that it becomes, an output and the tensor
     that a Node saved of it. For elements that were measured before, norm and mean are computed again; if both are
@@ -185,15 +190,16 @@ class Batch:
     which is faster than the lookup.)
     """
 
-    def __init__(self, level: Level = "full", earlier: Batch | None = None) -> None:
+    def __init__(self, level: Level = "full", earlier: Batch | None = None, *, holds: bool = False) -> None:
         self.level = level
+        self.holds = holds
         self.counts_writes = True
         """Whether version counters count all writes to tensors of the forward (no use of `.data`, for example)."""
         self._is_light = level == "light"
         self._earlier = earlier
         self._waiting: list[_Waiting] = []
         self._met: dict[_Key, _Met] = {}
-        self._pool = SmallTensorPool()
+        self._pool = SmallTensorPool(holds=holds)
 
     def add(self, tensor: torch.Tensor | None, *, counted: bool = False) -> Pending:
         """The value of `tensor`: in full up to 9 elements, else its statistics. Never raises.

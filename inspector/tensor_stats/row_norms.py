@@ -112,15 +112,17 @@ class RowNorms:
 
     def add(self, position: int, gradient: torch.Tensor, value: Pending) -> None:
         """Measure the gradient that arrived at a Node. value: of this gradient."""
-        if position in self.left_out or self._left <= 0 or not _has_rows(gradient):
+        if position in self.left_out or self._left <= 0 or type(gradient) not in ORDINARY or gradient.is_nested:
             return
-        norms = value.row_norms() or self._measure(gradient, value)
+        norms = value.row_norms(MOST_ROWS) or self._measure(gradient, value)
         if norms is not None:
             self._norms[position] = norms
             self._left -= gradient.shape[0]
 
     def _measure(self, gradient: torch.Tensor, value: Pending) -> Callable[[], numpy.ndarray | None] | None:
         """The norms of rows that are not measured with others; None if nothing can be told of them."""
+        if not _has_rows(gradient):
+            return None
         share = value.largest_share
         if share is not None and must_be_alike(gradient.shape[0], gradient.numel(), share):
             return None

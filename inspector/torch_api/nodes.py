@@ -16,7 +16,7 @@ ACCUMULATE_GRAD_NUMBER = 2**64 - 1
 
 class _Numbers(NamedTuple):
     counter: Callable[[], int]
-    of_nodes: Callable[[Sequence[Any]], list[int]]
+    of_node: Callable[[Any], int]
 
 
 def _find_numbers() -> _Numbers:
@@ -24,11 +24,12 @@ def _find_numbers() -> _Numbers:
     accumulate_grad = vars(torch._C._functions)["AccumulateGrad"]
     if not isinstance(counter(), int) or not callable(accumulate_grad._sequence_nr):
         raise TypeError("Nodes have no numbers")
-    return _Numbers(counter, _numbers_of)
+    return _Numbers(counter, _number_of)
 
 
-def _numbers_of(nodes: Sequence[Any]) -> list[int]:
-    return [type(node)._sequence_nr(node) for node in nodes]  # a custom Function may have set `ctx._sequence_nr`
+def _number_of(node: Any) -> int:
+    number: int = type(node)._sequence_nr(node)  # a custom Function may have set `ctx._sequence_nr`
+    return number
 
 
 SEQUENCE_NUMBERS = Capability(
@@ -57,14 +58,20 @@ def sequence_numbers(nodes: Sequence[Any]) -> array[int]:
     parts = SEQUENCE_NUMBERS.parts
     if parts is not None:
         try:
-            return array("Q", parts.of_nodes(nodes))
+            return array("Q", map(parts.of_node, nodes))
         except Exception as error:
             SEQUENCE_NUMBERS.turn_off(error)
     return array("Q", [ACCUMULATE_GRAD_NUMBER if hasattr(type(node), "variable") else 0 for node in nodes])
 
 
 def sequence_number_of(node: Any) -> int:
-    """The number of one Node."""
+    """The number of one Node, see `sequence_numbers`."""
+    parts = SEQUENCE_NUMBERS.parts
+    if parts is not None:
+        try:
+            return parts.of_node(node)
+        except Exception as error:
+            SEQUENCE_NUMBERS.turn_off(error)
     return sequence_numbers([node])[0]
 
 

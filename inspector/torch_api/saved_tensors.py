@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -190,8 +190,12 @@ def _value(node: Any, name: str) -> Any:
 SAVED_TENSORS = Capability("saved tensors", "saved tensors are unknown", _find_values)
 
 
-def saved_by(node: Any) -> list[SavedTensorState]:
-    """The tensors a Node saved, with their current state. Empty if torch does not show them."""
+def saved_by(node: Any, held: Container[str] = ()) -> list[SavedTensorState]:
+    """The tensors a Node saved, with their current state. Empty if torch does not show them.
+
+    held: the names of those that it held before: if they are gone now, they were released. To ask torch takes as
+    long as all the rest, since it raises an exception.
+    """
     value = SAVED_TENSORS.parts
     if value is None:
         return []
@@ -201,13 +205,15 @@ def saved_by(node: Any) -> list[SavedTensorState]:
             return _saved_without_wrappers(node, value)
         if hasattr(type(node), _OF_CUSTOM):
             return _saved_by_custom(node, wrappers)
-        return _saved_by_torch(node, value, wrappers)
+        return _saved_by_torch(node, value, wrappers, held)
     except Exception as error:
         (WRAPPERS if WRAPPERS.is_available else SAVED_TENSORS).turn_off(error)
-        return saved_by(node)
+        return saved_by(node, held)
 
 
-def _saved_by_torch(node: Any, value: Callable[[Any, str], Any], wrappers: _Wrappers) -> list[SavedTensorState]:
+def _saved_by_torch(
+    node: Any, value: Callable[[Any, str], Any], wrappers: _Wrappers, held: Container[str]
+) -> list[SavedTensorState]:
     found = []
     for name in _names_of(type(node)).tensors:
         try:
@@ -217,6 +223,8 @@ def _saved_by_torch(node: Any, value: Callable[[Any, str], Any], wrappers: _Wrap
             continue
         if isinstance(raw, tuple):
             found += [_of_wrapper(f"{name}[{k}]", item, wrappers) for k, item in enumerate(raw)]
+        elif name in held and wrappers.hook(raw) is None and wrappers.data(raw) is None:
+            found.append(SavedTensorState(name, "released", None))
         else:
             found.append(_of_wrapper(name, raw, wrappers, node, value))
     return found

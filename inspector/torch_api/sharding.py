@@ -1,4 +1,5 @@
-"""The parameters that `fully_shard` has sharded, and the whole tensors that its forward computes with."""
+"""The parameters that `fully_shard` has sharded, and the whole tensors that its forward computes with; those that
+FullyShardedDataParallel has flattened into one."""
 
 from __future__ import annotations
 
@@ -59,6 +60,16 @@ def whole_and_sharded(module: nn.Module) -> Pairs:
 def _is_fully_sharded(classes: tuple[type, ...]) -> bool:
     names = ((base.__qualname__, base.__module__) for base in classes)
     return any(name == "FSDPModule" and module.startswith("torch.distributed.") for name, module in names)
+
+
+def is_flat_parameter(tensor: Any) -> bool:
+    """Whether FullyShardedDataParallel has made this of several parameters: it is the leaf of graphs."""
+    return type(tensor) is nn.Parameter and getattr(tensor, "_is_flat_param", False) is True
+
+
+def flattened_in(tensor: torch.Tensor) -> list[torch.Tensor]:
+    """The parameters that a flat one is made of, with `use_orig_params=True`; none for other tensors."""
+    return list(getattr(tensor, "_params", None) or ()) if is_flat_parameter(tensor) else []
 
 
 class LocalPart(NamedTuple):

@@ -66,7 +66,7 @@ class NodeReader:
         if saved.tensor is not None:
             facts.shape, facts.dtype = shape_of(saved.tensor), dtype_name(saved.tensor.dtype)
             facts.bytes = self._storages.count(saved.tensor)
-            facts.memory = memory_of(saved.tensor)
+            facts.memory = memory_of(saved.tensor) if self._tensors.may_be_written else None
         return facts
 
     def _identify(self, position: int, saved: SavedTensorState) -> Pair | int | None:
@@ -89,7 +89,8 @@ def update_saved(node: AutogradNode, facts: NodeFacts) -> None:
     """Read the states of a Node's saved tensors after backward."""
     if not facts.saved:
         return
-    states = {saved.name: saved.state for saved in saved_by(node)}
+    held = [saved.name for saved in facts.saved if saved.before == "held"]
+    states = {saved.name: saved.state for saved in saved_by(node, held)}
     for saved in facts.saved:
         saved.after = states.get(saved.name, "released")
 

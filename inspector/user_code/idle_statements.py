@@ -48,7 +48,22 @@ def idle_statements(source: str) -> tuple[Idle, ...]:
 
     Whether a dropped result or an attribute matters depends on what the owner is.
     """
-    return tuple(sorted(_in(parsed(source), None), key=lambda idle: idle.line))
+    own = own_attributes(source)
+    found = (idle for idle in _in(parsed(source), None) if idle.kind != "attribute" or not _is_of_self(idle, own))
+    return tuple(sorted(found, key=lambda idle: idle.line))
+
+
+@functools.lru_cache(maxsize=16)
+def own_attributes(source: str) -> frozenset[str]:
+    """The attributes of `self` that the text of a file sets and reads: those of its classes."""
+    named = [node for node in ast.walk(parsed(source)) if isinstance(node, ast.Attribute)]
+    own = [node for node in named if isinstance(node.value, ast.Name) and node.value.id == "self"]
+    is_set, is_read = ({node.attr for node in own if isinstance(node.ctx, kind)} for kind in (ast.Store, ast.Load))
+    return frozenset(is_set & is_read)
+
+
+def _is_of_self(idle: Idle, own: frozenset[str]) -> bool:
+    return isinstance(idle.owner, ast.Name) and idle.owner.id == "self" and idle.name in own
 
 
 @functools.lru_cache(maxsize=16)
@@ -67,18 +82,33 @@ def parsed(source: str) -> ast.AST:
         return ast.Module([], [])
 
 
-def _in(node: ast.AST, function: str | None) -> Iterator[Idle]:
+def _in(node: ast.AST, function: str | None, parameters: frozenset[str] = frozenset()) -> Iterator[Idle]:
+    """The statements below a node. parameters: the variables of the loops around it that are parameters."""
     for child in ast.iter_child_nodes(node):
+        inside = parameters
         if isinstance(child, ast.Expr):
             yield from _of_expression(child.value, function)
         elif isinstance(child, (ast.Assign, ast.AugAssign)):
             for target in child.targets if isinstance(child, ast.Assign) else [child.target]:
-                if isinstance(target, ast.Attribute):
+                if isinstance(target, ast.Attribute) and not _is_set_of_parameter(target, parameters):
                     yield _idle("attribute", target, target, function)
         elif isinstance(child, ast.For):
             yield from _rebound(child, function)
+            inside = parameters | _looped_parameters(child)
         name = child.name if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)) else function
-        yield from _in(child, name)
+        yield from _in(child, name, inside)
+
+
+def _is_set_of_parameter(target: ast.Attribute, parameters: frozenset[str]) -> bool:
+    """Whether this sets `requires_grad` of a parameter, which is where it belongs."""
+    return target.attr == REQUIRES_GRAD and isinstance(target.value, ast.Name) and target.value.id in parameters
+
+
+def _looped_parameters(loop: ast.For) -> frozenset[str]:
+    """The variables of a loop over `parameters()` or `named_parameters()`."""
+    called = [node.attr for node in ast.walk(loop.iter) if isinstance(node, ast.Attribute)]
+    names = [node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)]
+    return frozenset(names if not {"parameters", "named_parameters"}.isdisjoint(called) else ())
 
 
 def _rebound(loop: ast.For, function: str | None) -> Iterator[Idle]:

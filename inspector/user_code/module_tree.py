@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from inspector.torch_api.modules import buffers_in, children_of, parameters_in, wrapped_name
-from inspector.torch_api.sharding import sharded_by_whole
+from inspector.torch_api.sharding import is_flat_parameter, sharded_by_whole
 
 MOST_KEPT = 1_000
 """Maximum number of items inspected in the plain containers of one module; a vocabulary in a list has no
@@ -86,6 +86,8 @@ class ModuleTree:
         for path, _, name, value in self.attributes:
             if issubclass(type(value), torch.Tensor):
                 yield _join(path, name), value
+            elif type(value) is list and value and is_flat_parameter(value[0]):
+                yield _join(path, "_flat_param"), value[0]  # its name in torch where it is registered
 
     @functools.cached_property
     def unregistered(self) -> list[tuple[str, Kept, Keeper]]:
@@ -182,7 +184,7 @@ def _kept(tree: ModuleTree) -> Iterator[tuple[str, Kept, Keeper]]:
                 if left[id(module)] < 0:
                     break
                 kind = type(value)
-                if issubclass(kind, (nn.Module, nn.Parameter)):
+                if issubclass(kind, (nn.Module, nn.Parameter)) and not is_flat_parameter(value):
                     yield _join(outer, inner), value, (type(module), attribute)
                 elif depth < DEPTH and issubclass(kind, CONTAINERS):
                     stack.append((inner, value, depth + 1))

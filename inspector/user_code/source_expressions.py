@@ -88,10 +88,13 @@ class SourceExpressions:
             found = self._sources[key] = self._source(place)
         return found
 
+    def line(self, place: Place) -> int:
+        """The line of a place."""
+        return self._span(place)[0] or place[0].co_firstlineno
+
     def _source(self, place: Place) -> Source:
-        code = place[0]
-        first, _, column, _ = self._span(place)
-        line = first or code.co_firstlineno
+        code, line = place[0], self.line(place)
+        column = self._span(place)[2]
         text = self._text(code.co_filename)
         statement = text.statement(line, column) if text else self._files.statement_at(code.co_filename, line)
         source: Source = {"file": self._files.display_path(code.co_filename), "line": line, "code": statement}

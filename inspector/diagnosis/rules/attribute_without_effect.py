@@ -41,7 +41,7 @@ def _finding(row: StatementRow) -> Finding:
     owner, _, name = text.rpartition(".")
     if row["kind"] == "of_module":
         message = f"{text} is set on a module ({row['of']}), where torch does not read it: no parameter is changed"
-        advice = f"call {owner}.requires_grad_(False), which sets it on every parameter"
+        advice = f"call {owner}.requires_grad_(...), which sets it on every parameter"
     elif row["kind"] == "of_optimizer":
         message = f"{text} is set on the optimizer ({row['of']}), which reads {name} from its param_groups"
         advice = f'set it there: for group in {owner}.param_groups: group["{name}"] = ...'

@@ -35,6 +35,9 @@ _SCALES = ("mul", "mul.Scalar", "div", "div.Scalar", "neg")
 
 _NUMBERS = ("item", "tolist", "numpy")
 
+_DRAWS = ("multinomial", "bernoulli", "poisson")
+"""Operations that draw integers."""
+
 _TERM = (
     "a term of the loss gives no gradient to the parameters that it was computed from: {}",
     "; a value that is only to be printed does not belong in the loss",
@@ -48,6 +51,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         stepping = {step["optimizer"] for step in evidence.steps if step["after_call"] == call.index}
         trained = {name for number in stepping for name in evidence.held_by(number)}
         cuts = [cut for cut in call.row.cuts if cut["early"] and trained.intersection(cut["leaves"] or ())]
+        cuts = [cut for cut in cuts if not _has_log_probability(call, cut)]
         if not cuts or call.row.setting.wanted is not None:
             continue
         terms = _terms(call)
@@ -116,6 +120,15 @@ def _assigned(cut: CutRow) -> set[str]:
         return set()
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
     return {name.id for name in names if isinstance(name.ctx, ast.Store)}
+
+
+def _has_log_probability(call: BackwardView, cut: CutRow) -> bool:
+    """Whether the loss contains a function of drawn integers and of the scores that they were drawn from, such as
+    the log-probability of an action: that is how the scores learn, whatever else is computed from the integers."""
+    own = set(cut["leaves"] or ())
+    if cut["kind"] != "integer" or cut["operation"] not in _DRAWS:
+        return False
+    return any(not own.isdisjoint(call.leaves_affected_by([node])) for node in cut["into"])
 
 
 def _is_lost_sample(call: BackwardView, cut: CutRow) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -25,7 +25,7 @@ class BreakPoint:
     def __init__(self, wanted: str) -> None:
         self._wanted = wanted
         self._finders = (NonFinite(), Spikes())
-        self._at_nodes = (NonFinite(), Spikes())
+        self._at_nodes = ((NonFinite(), Spikes()), (NonFinite(), Spikes()))
         self._is_over = False
 
     def warn(self, parameters: Iterable[str], places: Iterable[str]) -> None:
@@ -43,15 +43,15 @@ class BreakPoint:
         """What may be the name or the line of a Node."""
         return None if self._wanted in (NAN, SPIKE) else self._wanted
 
-    def look(self, block: Block, at_nodes: Block | None = None) -> Trigger | None:
+    def look(self, block: Block, at_nodes: Sequence[Block | None] = ()) -> Trigger | None:
         """The trigger at which to stop, in a block of the one step that is being prepared; the first only.
 
-        at_nodes: the norm of what arrives at the wanted Nodes, as its only column.
+        at_nodes: the norm of what arrives at the wanted Nodes, and of what they send, each as an only column.
         """
         found = [trigger for finder in self._finders for trigger in finder.find(block)]
         fitting = next(filter(self._fits, found), None)
-        if at_nodes is not None:
-            there = [trigger for finder in self._at_nodes for trigger in finder.find(at_nodes)]
+        for finders, its in zip(self._at_nodes, at_nodes, strict=False):
+            there = [] if its is None else [trigger for finder in finders for trigger in finder.find(its)]
             fitting = next(iter(there), None) if fitting is None else fitting
         if self._is_over or fitting is None:
             return None
@@ -74,9 +74,10 @@ def stop_at(
 ) -> None:
     """Call `breakpoint()`, with local names for what there is to see.
 
-    graph: the recorded call; None if it was not recorded. grads: by parameter. arrived: the gradients at the
-    wanted Nodes, by Node. frame: of the script, whose variables are at hand, too. guilty: of these, or else the
-    grads of the parameters that the trigger names, or that are not finite.
+    graph: the recorded call; None if it was not recorded. grads: by parameter. arrived: the gradients that arrived
+    at the wanted Nodes, by Node, and those that they sent, by Node and slot. frame: of the script, whose variables
+    are at hand, too. guilty: of these, or else the grads of the parameters that the trigger names, or that are not
+    finite.
     """
     named = trigger["parameters"] or [name for name, grad in grads.items() if _is_bad(grad)]
     guilty: dict[str, Any] = dict(arrived) or {name: grads[name] for name in named if name in grads}

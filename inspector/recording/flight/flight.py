@@ -243,16 +243,20 @@ class Flight:
         names = list(self._followed.norms.names)
         return Block([self._steps.counter.current + 1], [self._log.calls], [scalars], norms, known, names)
 
-    def prepared_at(self, wanted: str) -> Block | None:
-        """What arrives at the Nodes with a name or a line, as a block of one step with one column; None if nothing
-        does."""
+    def prepared_at(self, wanted: str) -> tuple[Block | None, Block | None]:
+        """What arrives at the Nodes with a name or a line, and what they send, each as a block of one step with
+        one column; None if nothing does."""
         nodes = self._steps.next.nodes
         if nodes is None:
-            return None
+            return None, None
         positions = set(nodes.layout.found(wanted))
         norms = [
             norm for at, norm in zip(nodes.order, nodes.norms.tolist(), strict=True) if at in positions
         ]
+        sent = [] if nodes.sent is None else [nodes.sent.item()]
+        return self._column(wanted, norms), self._column(wanted, sent)
+
+    def _column(self, wanted: str, norms: list[float]) -> Block | None:
         if not norms:
             return None
         column = torch.tensor([norms], dtype=torch.float64).square().sum(1, keepdim=True).sqrt()
@@ -305,7 +309,8 @@ class Flight:
     def _commit(self, number: int, rate: float | None) -> None:
         """An optimizer has stepped, with what `next` holds."""
         taken = self._steps.next
-        mine = None if taken.measured is None else self._steps.optimizers.part(number, taken.measured)
+        optimizers, followed = self._steps.optimizers, len(self._followed.norms)
+        mine = None if taken.measured is None else optimizers.part(number, taken.measured, followed)
         self._finish_step(self._steps.add(number, rate, mine, self._log.calls))
         if not self._takes_turns:
             self._finish_step(self._steps.end())
@@ -381,7 +386,8 @@ class Flight:
         bad = next((step for step, root in enumerate(roots) if root is not None and root - root != 0), None)
         if bad is not None and not self.is_broken:
             step = self._steps.counter.finished + bad + 1
-            log.triggers.append({**self._trigger("root_not_finite", known[-1]), "step": step})
+            found = self._trigger("root_not_finite", known[-1])
+            log.triggers.append({**found, "step": step, "backward_call": None})  # one of several
         if known:
             log.last_root = Root(known[-1], is_exact=True)
 

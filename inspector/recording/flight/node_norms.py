@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import functools
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
@@ -30,7 +31,7 @@ _NARROW = (torch.float16, torch.bfloat16)
 class NodeNorms:
     """What arrived in one call. order: the positions of the Nodes, as they ran. norms: of each, on its device.
     rows: the norms of the rows at `layout.rows_at`; None if they were not measured. outputs: the norms of what
-    modules returned in the forward."""
+    modules returned in the forward. sent: the norm of all that the kept Nodes sent; None if there is nothing."""
 
     layout: NodeLayout
     depth: Depth
@@ -38,28 +39,60 @@ class NodeNorms:
     norms: torch.Tensor
     rows: torch.Tensor | None = None
     outputs: OutputParts = field(default_factory=dict)
+    sent: torch.Tensor | None = None
+
+    def tensors(self) -> list[torch.Tensor]:
+        """All that is measured."""
+        rows = [] if self.rows is None else [self.rows]
+        return [self.norms, *rows, *(norm for its in self.outputs.values() for norm in its)]
+
+    def read(self, copies: Iterator[torch.Tensor]) -> NodeNorms:
+        """The same with copies of `tensors()`, in that order."""
+        norms, rows = next(copies), None if self.rows is None else next(copies)
+        outputs = {path: [next(copies) for _ in its] for path, its in self.outputs.items()}
+        return replace(self, norms=norms, rows=rows, outputs=outputs, sent=None)
 
     def without(self, scale: torch.Tensor) -> NodeNorms:
         """The same of gradients that a scale was multiplied to, without it."""
         with unobserved():
             rows = None if self.rows is None else self.rows / scale
-            return replace(self, norms=self.norms / scale, rows=rows)
+            sent = None if self.sent is None else self.sent / scale
+            return replace(self, norms=self.norms / scale, rows=rows, sent=sent)
 
 
 @dataclass(slots=True)
 class _Kept:
-    """What is kept of a call beside norms. wanted: the positions of `gradients`. rows_at: that of the Node at
-    which the rows are measured; rows: their norms."""
+    """What is kept of a call beside norms. wanted: the positions of `gradients`. sent: what the Nodes there sent,
+    by position and slot. rows_at: the position of the Node at which the rows are measured; rows: their norms."""
 
     wanted: frozenset[int]
     rows_at: int | None
     gradients: dict[int, torch.Tensor] = field(default_factory=dict)
+    sent: dict[tuple[int, int], torch.Tensor] = field(default_factory=dict)
     rows: torch.Tensor | None = None
 
     @property
     def positions(self) -> frozenset[int]:
         """The positions at which something is kept."""
         return self.wanted if self.rows_at is None else self.wanted | {self.rows_at}
+
+    def keep_sent(self, position: int, sent: Sequence[torch.Tensor | None]) -> None:
+        """Keep what a Node has sent. It never raises."""
+        if function_mode_count() or dispatch_mode_count():
+            return
+        for slot, gradient in enumerate(sent):
+            if type(gradient) is torch.Tensor and gradient.layout is torch.strided:
+                self.sent[position, slot] = gradient.detach()
+
+    def norm_of_sent(self) -> torch.Tensor | None:
+        """The norm of all that was sent from one device; None if nothing was."""
+        device = next((gradient.device for gradient in self.sent.values()), None)
+        norms = [
+            torch.linalg.vector_norm(gradient.float() if gradient.dtype in _NARROW else gradient)
+            for gradient in self.sent.values()
+            if gradient.device == device
+        ]
+        return torch.linalg.vector_norm(torch.stack([norm.float() for norm in norms])) if norms else None
 
 
 class NodeHooks:
@@ -94,13 +127,21 @@ class NodeHooks:
             self._index[node] = position
             if not has_one_output(name) or not register_shared(node, carrier):
                 self._handles.append(type(node).register_prehook(node, several))
+            if position in self._kept.wanted:
+                keep = functools.partial(_keep_sent, self._kept, position)
+                self._handles.append(type(node).register_hook(node, keep))
 
     def named(self) -> dict[str, torch.Tensor]:
-        """The gradients that were kept, by the names of their Nodes."""
+        """The gradients that were kept: those that arrived by the names of their Nodes, those that these sent by
+        the slot, too."""
         found: dict[str, torch.Tensor] = {}
+        names: dict[int, str] = {}
         for position, gradient in self._kept.gradients.items():
             name = self._layout.names[position]
-            found[f"{name} ({position})" if name in found else name] = gradient
+            names[position] = f"{name} ({position})" if name in found else name
+            found[names[position]] = gradient
+        for (position, slot), gradient in self._kept.sent.items():
+            found[f"{names.get(position, self._layout.names[position])}, slot {slot}"] = gradient
         return found
 
     def remove(self) -> NodeNorms | None:
@@ -116,7 +157,8 @@ class NodeHooks:
             if not found:
                 return None
             joined = torch.stack([norm.double() if norm.is_cpu else norm for norm in found.values()])
-        return NodeNorms(self._layout, self._depth, list(found), joined, self._kept.rows)
+            sent = self._kept.norm_of_sent()
+        return NodeNorms(self._layout, self._depth, list(found), joined, self._kept.rows, sent=sent)
 
 
 def walk_of(call: EngineCall) -> Walk:
@@ -164,4 +206,9 @@ def _hooks(
     return one, several
 
 
-skip_in_dynamo(*_hooks(lambda: None, {}, {}, _Kept(frozenset(), None)))
+def _keep_sent(kept: _Kept, position: int, sent: Sequence[torch.Tensor | None], arrived: Any) -> None:
+    """torch's hook after a Node has run."""
+    kept.keep_sent(position, sent)
+
+
+skip_in_dynamo(_keep_sent, _Kept.keep_sent, *_hooks(lambda: None, {}, {}, _Kept(frozenset(), None)))

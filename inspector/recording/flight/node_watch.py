@@ -66,7 +66,7 @@ class NodeWatch:
         self.outputs = OutputNorms(modules_at({path for found in self.layouts for path in found.modules}, roots))
         self.seen = SeenCalls()
         self.kept: dict[str, torch.Tensor] = {}
-        """The gradients that arrived at those Nodes in the last call."""
+        """The gradients that arrived at those Nodes in the last call, and those that they sent."""
 
     @property
     def keeps(self) -> bool:

@@ -184,9 +184,8 @@ class FlightRecorder:
 
     def _stops_at(self, break_point: BreakPoint) -> Trigger | None:
         place = break_point.place
-        return break_point.look(
-            self._flight.prepared(), None if place is None else self._flight.prepared_at(place)
-        )
+        at_nodes = () if place is None else self._flight.prepared_at(place)
+        return break_point.look(self._flight.prepared(), at_nodes)
 
     # Called by torch's optimizer hooks
 

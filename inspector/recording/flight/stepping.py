@@ -72,9 +72,13 @@ class KnownOptimizers:
         """The positions of the parameters of an optimizer."""
         return self._known[number].positions
 
-    def part(self, number: int, measured: StepNorms) -> StepNorms:
-        """What was measured of the parameters of an optimizer."""
-        return measured if len(self._known) < 2 else only(measured, self._known[number].positions)
+    def part(self, number: int, measured: StepNorms, followed: int) -> StepNorms:
+        """What was measured of the parameters of an optimizer; everything where a step is not an optimizer's.
+
+        followed: number of parameters that are followed.
+        """
+        positions = self._known[number].positions if number in self._known else None
+        return measured if positions is None or len(positions) == followed else only(measured, positions)
 
 
 @dataclass(slots=True)

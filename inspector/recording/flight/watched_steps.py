@@ -99,7 +99,7 @@ class WatchedSteps:
         """calls: optimizer → the call before its step."""
         step = Step(last, rates=dict.fromkeys(calls))
         for number, call in calls.items():
-            root, measured = self.root(call), self.measured(call)
+            root, measured = self.root(call), self.measured(call, number if self._by_optimizer else None)
             if root is not None:
                 step.roots[number] = root
             if measured is not None:
@@ -117,14 +117,18 @@ class WatchedSteps:
             return None
         return Root(value / (call.setting.scale or 1.0), row.get("dtype") in ("float32", "float64"))
 
-    def measured(self, index: int) -> StepNorms | None:
-        """The norms of the grads after a call."""
+    def measured(self, index: int, optimizer: int | None = None) -> StepNorms | None:
+        """The norms of the grads after a call: of the parameters of an optimizer, or of all."""
         call = self._calls.get(index)
         if call is None:
             return None
         scale = call.setting.scale or 1.0
         norms: dict[str, float] = {}
+        groups = [] if optimizer is None else self._run.inventory.optimizers[optimizer]["groups"]
+        held = {name for group in groups for name in group["parameters"]}
         for row in self._run.inventory.parameters:
+            if optimizer is not None and row["name"] not in held:
+                continue
             for item in row["calls"]:
                 if item["backward_call"] == index and (norm := _number(item["after"])) is not None:
                     norms[row["name"]] = norm / scale

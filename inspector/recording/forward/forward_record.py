@@ -38,6 +38,13 @@ class ForwardRecord:
         """Whether the calling thread is the one that started the recorder."""
         return threading.get_ident() == self.thread
 
+    def direct_lines(self) -> frozenset[tuple[str, int, str]]:
+        """File, line and name of the operations that user code called itself."""
+        return frozenset(
+            (code.co_filename, self.sources.line((code, instruction)), name)
+            for (_, instruction), (code, name) in self.places.called.items()
+        )
+
     def add_remark(self, reason: str) -> None:
         """Add a remark, unless it is there already."""
         if reason not in self.remarks:

@@ -6,12 +6,14 @@ import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import BuiltinFunctionType, MethodDescriptorType
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
 from inspector.recording.forward.cuts_and_writes import Key
 from inspector.recording.forward.outputs import Outputs
+from inspector.tensor_stats import memory_of
+from inspector.tensor_stats.plain_tensor import Memory
 from inspector.torch_api.tensors import version_counter
 from inspector.user_code.module_tree import PLAIN
 
@@ -70,17 +72,25 @@ UNCOUNTED = frozenset(
 """Operations that give access to memory without version counting, or replace the memory."""
 
 
+Placed: TypeAlias = tuple[Memory, tuple[int, ...]]
+
+
 @dataclass(slots=True)
 class WriteTarget:
     """A tensor that an operation may write, with its version and its identity before.
 
-    part: the index that is written, if it selects a view.
+    part: the index that is written, if it selects a view. placed: its memory and strides before `t.data = x`.
     """
 
     tensor: torch.Tensor
     version: int
     key: Key | None
     part: Any = None
+    placed: Placed | None = None
+
+    def has_moved(self) -> bool:
+        """Whether `t.data = x` gave it other memory. FSDP often assigns the same."""
+        return self.placed is None or _placed(self.tensor) != self.placed
 
 
 def name_of(function: Any) -> str | None:
@@ -105,8 +115,9 @@ def targets_of(
     if name in _WRITE_WEIGHT:
         first = options.get("weight", arguments[1] if len(arguments) > 1 else None)
     if not in_place and "out" not in options:  # the usual case; a change of the version still shows a write
-        is_read = isinstance(first, torch.Tensor) and not first.is_inference()
-        return [WriteTarget(first, _version(first), None)] if is_read else []
+        if not isinstance(first, torch.Tensor) or first.is_inference():
+            return []
+        return [WriteTarget(first, _version(first), None, placed=_placed(first) if name == SET_DATA else None)]
     candidates: list[Any] = [first, options.get("out")]
     if in_place and name.startswith("_foreach_") and isinstance(first, (list, tuple)):
         candidates = list(first)
@@ -116,6 +127,12 @@ def targets_of(
         for tensor in candidates
         if isinstance(tensor, torch.Tensor) and not tensor.is_inference()
     ]
+
+
+def _placed(tensor: torch.Tensor) -> Placed | None:
+    """Where the elements of a tensor are; None if that is not known."""
+    memory = memory_of(tensor)
+    return None if memory is None else (memory, tensor.stride())
 
 
 _WRITE_WEIGHT = ("embedding", "embedding_bag")

@@ -100,7 +100,7 @@ class OperationRecorder:
     ) -> None:
         self._outputs, self._sources, self._users = record.outputs, record.sources, record.users
         self._cuts_and_writes = record.cuts_and_writes
-        self._ranges = record.places.operations
+        self._places = record.places
         self._before_each, self._fail = before_each, fail
         self._random = RandomMasks()
 
@@ -123,6 +123,8 @@ class OperationRecorder:
                 return None, None
             calling = operation_caller(sys._getframe(2))
             user = self._users.innermost(calling)
+            if user is calling and user is not None:
+                self._places.called.setdefault((id(user.f_code), user.f_lasti), (user.f_code, name))
             with hidden():
                 self._before_each((*arguments, *options.values()))
                 operation = CurrentOperation(
@@ -165,7 +167,8 @@ class OperationRecorder:
                     self._find_non_finite(operation, inputs, [target.tensor for target in operation.targets])
                 self._find_cut(operation, inputs, results)
                 for target in operation.targets:
-                    if _version(target.tensor) != target.version or operation.name == SET_DATA:
+                    is_set = operation.name == SET_DATA and target.has_moved()
+                    if is_set or _version(target.tensor) != target.version:
                         self._note_write(operation, target)
         except Exception as error:
             self._fail(error)
@@ -178,8 +181,8 @@ class OperationRecorder:
         constants: Callable[[ObservedCall], SeenCall | None],
     ) -> None:
         first, end = operation.number, sequence_number()
-        self._ranges.mark(first, operation.place)
-        self._ranges.mark(end, None)
+        self._places.operations.mark(first, operation.place)
+        self._places.operations.mark(end, None)
         cuts = self._cuts_and_writes.cut_ancestry(inputs, results)
         for tensor in inputs:
             if not tensor.requires_grad:

@@ -15,6 +15,7 @@ from inspector.tensor_stats import NOTHING, Pending
 from inspector.tensor_stats.plain_tensor import plain_tensor, stored
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
 from inspector.torch_api.modes import unobserved
+from inspector.torch_api.sharding import flattened_in
 from inspector.tracing.gradient_flow import GradientFlow
 from inspector.tracing.ids import Ids
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
@@ -113,7 +114,16 @@ class GradProvenance:
             leaf.grad = grad_state(tensor) if self.is_scaled else None
             leaf.written |= leaf.version is not None and leaf.version != seen.facts.version
             leaf.version = seen.facts.version
+            self._ended_flattened(index, ids, tensor, gradient)
         self._ended_outside(index, ids)
+
+    def _ended_flattened(self, index: int, ids: Ids, flat: torch.Tensor, gradient: bool) -> None:
+        """The parameters that a leaf is made of are used where it is, also if this process has no part of them."""
+        for number in self.leaves.add_all(flattened_in(flat)):
+            leaf = self._leaf(number)
+            if self._before.pop(number, None) is None:
+                leaf.content = ()
+            leaf.add(_ProvenanceCall(index, ids, None, gradient))
 
     def _ended_outside(self, index: int, ids: Ids) -> None:
         """Leaves outside of the graph get gradients from a nested backward, as in a reentrant checkpoint."""

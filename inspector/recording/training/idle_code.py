@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import ast
 import linecache
-from collections.abc import Iterator, Mapping
-from types import CodeType, FrameType
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from types import CodeType, FrameType, ModuleType
+from typing import Any, TypeAlias
 
 import torch
 
 from inspector.graph.row_types import Source
 from inspector.graph.traversal import reach
+from inspector.recording.training.stray_attributes import (
+    attributes_of,
+    is_a,
+    is_stray,
+    modules_inside,
+    stray_attributes,
+)
 from inspector.report.row_types import StatementKind, StatementRow
 from inspector.torch_api.modules import children_of
-from inspector.user_code.idle_statements import REQUIRES_GRAD, Idle, called_functions, idle_statements, is_misspelt
+from inspector.user_code.idle_statements import (
+    Idle,
+    called_functions,
+    idle_statements,
+    is_misspelt,
+    own_attributes,
+)
 from inspector.user_code.partial_assignments import partial_assignments
 from inspector.user_code.paths import UserFiles
 from inspector.util.frame_locals import frames_outwards, variables_of
@@ -36,6 +52,21 @@ _OF_ONE = ("mode", "group")
 _CALLS = 8
 """Number of recorded calls at which the variables are looked at."""
 
+_Scopes: TypeAlias = dict[str, dict[str | None, Mapping[str, Any]]]
+"""The user's files with running functions: for each function by name (None: the top level) its variables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of the run beside its variables.
+
+    operations: returns the lines of user code that called an operation themselves, as file, line and operation.
+    objects: returns modules and optimizers of the script.
+    """
+
+    operations: Callable[[], AbstractSet[tuple[str, int, str]]] = frozenset
+    objects: Callable[[], Iterable[Any]] = tuple
+
 
 class IdleCode:
     """Collects the statements without effect in the files of the user whose functions make backward calls.
@@ -44,8 +75,9 @@ class IdleCode:
     functions that nothing in their file refers to.
     """
 
-    def __init__(self, files: UserFiles) -> None:
+    def __init__(self, files: UserFiles, seen: Seen | None = None) -> None:
         self._files = files
+        self._seen = seen or Seen()
         self._found: dict[tuple[str, int, str], StatementRow] = {}
         self._calls = 0
 
@@ -63,7 +95,10 @@ class IdleCode:
         self._calls += 1
         if self._calls > _CALLS:
             return
-        for path, running in _scopes(frame, self._files).items():
+        unplaced: list[tuple[Idle, str]] = []
+        own: set[str] = set()
+        scopes = _scopes(frame, self._files)
+        for path, running in scopes.items():
             text = "".join(linecache.getlines(path))
             known = called_functions(text)
             for idle in (*idle_statements(text), *partial_assignments(text)):
@@ -73,15 +108,41 @@ class IdleCode:
                 elif variables is None and idle.kind in _OF_ONE:
                     variables = _by_name(idle, running)
                 is_shown = idle.function is None and idle.kind in _SHOWN and _NOTEBOOK in running[None]
-                if not is_shown and (variables is not None or idle.function in known):
-                    row = _row(idle, variables or {}, path, self._files)
-                    if row is not None:
-                        self._found.setdefault((row["source"]["file"], idle.line, idle.text), row)
+                owner = next(_values(idle.owner, variables or {}), None)
+                is_called = variables is not None or idle.function in known
+                if not is_shown and (is_called or idle.kind == "dropped"):  # which was seen to run
+                    self._note(idle, owner, path)
+                if owner is None and idle.kind == "attribute":
+                    unplaced.append((idle, path))
+            own |= own_attributes(text)
+        if unplaced:
+            self._place([(idle, path) for idle, path in unplaced if idle.name not in own], scopes)
+
+    def _note(self, idle: Idle, owner: Any, path: str) -> None:
+        """Add the row of a statement if it has no effect. owner: what its expression before the last dot holds."""
+        kind = _JUDGES[idle.kind](idle, owner)
+        if kind is None and idle.kind == "dropped" and _may_drop(idle, owner):
+            kind = "dropped" if (path, idle.line, idle.name) in self._seen.operations() else None
+        if kind is not None:
+            row = _row(kind, idle, owner, path, self._files)
+            self._found.setdefault((row["source"]["file"], idle.line, idle.text), row)
+
+    def _place(self, unplaced: Iterable[tuple[Idle, str]], scopes: _Scopes) -> None:
+        """Find which assignments, whose owners are unknown, set the attributes that torch does not read.
+
+        Only one assignment can have set an attribute that no known one has.
+        """
+        known = {row["text"].rpartition(".")[2] for row in self._found.values()}
+        variables = [value for running in scopes.values() for held in running.values() for value in held.values()]
+        strays = stray_attributes([*variables, *self._seen.objects()])
+        for name in strays.keys() - known:
+            able = [(idle, path) for idle, path in unplaced if idle.name == name]
+            if len({(path, idle.line) for idle, path in able}) == 1:
+                self._note(able[0][0], strays[name], able[0][1])
 
 
-def _scopes(frame: FrameType | None, files: UserFiles) -> dict[str, dict[str | None, Mapping[str, Any]]]:
-    """The user's files with running functions: for each function by name (None: the top level) its variables."""
-    found: dict[str, dict[str | None, Mapping[str, Any]]] = {}
+def _scopes(frame: FrameType | None, files: UserFiles) -> _Scopes:
+    found: _Scopes = {}
     for outer in frames_outwards(frame):
         code = outer.f_code
         if files.is_users(code.co_filename):
@@ -98,8 +159,8 @@ def _self_of(
     """The `self` of a method that has returned, as a variable, if a module among the variables has that method of
     that file; None if there is none. What `__init__` set is still there."""
     held = [value for variables in running.values() for value in variables.values()]
-    starts = (value for value in held if _is_a(value, torch.nn.Module))
-    for module in reach(starts, _inner):
+    starts = (value for value in held if is_a(value, torch.nn.Module))
+    for module in reach(starts, modules_inside):
         for kind in type(module).__mro__:
             code = getattr(vars(kind).get(idle.function or ""), "__code__", None)
             if not isinstance(code, CodeType) or code.co_filename != path or not code.co_argcount:
@@ -118,15 +179,7 @@ def _by_name(idle: Idle, running: Mapping[str | None, Mapping[str, Any]]) -> Map
     return next(found, None)
 
 
-def _inner(module: torch.nn.Module) -> list[torch.nn.Module]:
-    return [inner for inner in (children_of(module) or {}).values() if inner is not None]
-
-
-def _row(idle: Idle, variables: Mapping[str, Any], path: str, files: UserFiles) -> StatementRow | None:
-    owner = next(_values(idle.owner, variables), None)
-    kind = _JUDGES[idle.kind](idle, owner)
-    if kind is None:
-        return None
+def _row(kind: StatementKind, idle: Idle, owner: Any, path: str, files: UserFiles) -> StatementRow:
     code = files.statement_at(path, idle.line)
     source: Source = {"file": files.display_path(path), "line": idle.line, "code": code}
     of = None if owner is None else type(owner).__name__
@@ -148,21 +201,9 @@ def _values(expression: Any, variables: Mapping[str, Any]) -> Iterator[Any]:
             if attribute in _TENSORS_OF_TENSORS and type(owner) in (torch.Tensor, torch.nn.Parameter):
                 yield owner  # another tensor, of which nothing but its class counts
                 continue
-            held = _attributes(owner)
+            held = attributes_of(owner)
             tables = (held, *(held.get(key) or {} for key in ("_parameters", "_buffers", "_modules")))
             yield from (table[attribute] for table in tables if isinstance(table, dict) and attribute in table)
-
-
-def _attributes(owner: Any) -> dict[str, Any]:
-    """The attributes of an object itself, whatever its class makes of them."""
-    try:
-        return dict(object.__getattribute__(owner, "__dict__"))
-    except AttributeError:
-        return {}
-
-
-def _is_a(owner: Any, *kinds: type) -> bool:
-    return issubclass(type(owner), kinds)  # isinstance asks `__class__`, which may be user code
 
 
 def _not_called(idle: Idle, owner: Any) -> StatementKind | None:
@@ -171,33 +212,43 @@ def _not_called(idle: Idle, owner: Any) -> StatementKind | None:
 
 
 def _compared(idle: Idle, owner: Any) -> StatementKind | None:
-    of_torch = owner is None or _is_a(owner, torch.Tensor, torch.nn.Module, torch.optim.Optimizer)
+    of_torch = owner is None or is_a(owner, torch.Tensor, torch.nn.Module, torch.optim.Optimizer)
     return "compared" if of_torch else None
 
 
 def _dropped(idle: Idle, owner: Any) -> StatementKind | None:
-    if not _is_a(owner, torch.Tensor) or idle.name.endswith("_"):
-        return None
-    return "dropped" if idle.name in _NO_TWIN or hasattr(torch.Tensor, f"{idle.name}_") else None
+    return "dropped" if is_a(owner, torch.Tensor) and _returns_another(idle) else None
+
+
+def _may_drop(idle: Idle, owner: Any) -> bool:
+    """Whether a call drops the result of torch's operation of that name, if it is one: of a variable that is
+    unknown, or a function (`torch.clamp(x, 0)`)."""
+    is_name = isinstance(idle.owner, (ast.Name, ast.Attribute)) and (owner is None or is_a(owner, ModuleType))
+    return is_name and _returns_another(idle) and not any(word in idle.text for word in ("out=", "inplace="))
+
+
+def _returns_another(idle: Idle) -> bool:
+    """Whether the operation of that name leaves a tensor as it is and returns another one."""
+    if idle.name.endswith("_"):
+        return False
+    return idle.name in _NO_TWIN or hasattr(torch.Tensor, f"{idle.name}_")
 
 
 def _attribute(idle: Idle, owner: Any) -> StatementKind | None:
     if is_misspelt(idle.name):
-        return "misspelt" if owner is None or _is_a(owner, torch.Tensor, torch.nn.Module) else None
-    if _is_a(owner, torch.nn.Module):
-        return "of_module" if idle.name == REQUIRES_GRAD and REQUIRES_GRAD in _attributes(owner) else None
-    if _is_a(owner, torch.optim.Optimizer) and type(owner).__module__.startswith("torch.optim"):
-        return "of_optimizer" if idle.name in owner.defaults else None
+        return "misspelt" if owner is None or is_a(owner, torch.Tensor, torch.nn.Module) else None
+    if is_stray(owner, idle.name):
+        return "of_module" if is_a(owner, torch.nn.Module) else "of_optimizer"
     return None
 
 
 def _rebound(idle: Idle, owner: Any) -> StatementKind | None:
-    return "rebound" if owner is None or _is_a(owner, torch.Tensor) else None
+    return "rebound" if owner is None or is_a(owner, torch.Tensor) else None
 
 
 def _mode(idle: Idle, owner: Any) -> StatementKind | None:
     """Whether modules inside a module depend on the mode that is set on the outer one alone."""
-    if not _is_a(owner, torch.nn.Module) or not _modes_inside(owner):
+    if not is_a(owner, torch.nn.Module) or not _modes_inside(owner):
         return None
     kinds = type(owner).__mro__
     names = {name for kind in kinds for name in (_names_in(vars(kind).get("forward")) | vars(kind).keys())}
@@ -214,14 +265,14 @@ def _modes_inside(module: torch.nn.Module, path: str = "") -> list[tuple[str, to
     found = []
     for name, inner in (children_of(module) or {}).items():
         if inner is not None:
-            found += [(path + name, inner)] if _is_a(inner, *_WITH_MODE) else []
+            found += [(path + name, inner)] if is_a(inner, *_WITH_MODE) else []
             found += _modes_inside(inner, f"{path}{name}.")
     return found
 
 
 def _group(idle: Idle, owner: Any) -> StatementKind | None:
     """Whether an option is set of one of several groups that are there for the sake of another option."""
-    if not _is_a(owner, torch.optim.Optimizer) or idle.name not in owner.defaults:
+    if not is_a(owner, torch.optim.Optimizer) or idle.name not in owner.defaults:
         return None
     others = [
         {key: value for key, value in group.items() if key not in ("params", "initial_lr", idle.name)}

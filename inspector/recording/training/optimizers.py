@@ -131,6 +131,10 @@ class Optimizers:
                     if leaf not in seen.replaced and tensor is not None and id(tensor) not in held:
                         seen.replaced[leaf] = self._replaced(index, leaf, _at(outermost, path), source)
 
+    def alive(self) -> list[Optimizer]:
+        """The optimizers that still exist."""
+        return [optimizer for seen in self._seen if (optimizer := seen.optimizer()) is not None]
+
     @property
     def any_alive(self) -> bool:
         """Whether one of the optimizers can still make a step."""
