@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from inspector.figure import code_listing, footer, heading, legend
@@ -57,7 +57,9 @@ class Composed:
 
     def panels(self) -> list[Panel]:
         """One panel per plan."""
-        return [_panel(plan, self.sheet) for plan in self.sheet.plans]
+        sheet = self.sheet
+        badges = badge_places(sheet.plans, sheet.placement, sheet.problem)
+        return [_panel(plan, sheet, badges) for plan in sheet.plans]
 
 
 def compose(
@@ -96,7 +98,8 @@ def _text_sizes(plan: Plan) -> Iterator[float]:
 
 def _sheet(plans: Sequence[Plan], placement: Placement, problem: Problem, widest: float) -> _SheetParts:
     """The title above the graph, the legend in a corner or below, at most `widest` points wide."""
-    around = bounds(_obstacles(plans, placement, problem))
+    obstacles = list(_obstacles(plans, placement, problem))
+    around = bounds(obstacles)
     code = code_listing.size(plans)
     beside = code[0] > 0 and around.width + code[0] <= _WIDEST_WITH_CODE
     below = code[1] + code_listing.GAP if code[0] and not beside else 0.0
@@ -109,8 +112,8 @@ def _sheet(plans: Sequence[Plan], placement: Placement, problem: Problem, widest
     content = Rectangle(MARGIN, MARGIN + title[1], width, max(around.height, code[1] if beside else 0.0))
     dx = content.x + (width - around.width) / 2 - around.x
     dy = content.y + (content.height - around.height) / 2 - around.y
-    placement = placement.moved(dx, dy)
-    legend_room = legend.find_room(plans, content, list(_obstacles(plans, placement, problem)), widest)
+    placement, obstacles = placement.moved(dx, dy), [area.moved(dx, dy) for area in obstacles]
+    legend_room = legend.find_room(plans, content, obstacles, widest)
     bottom = max(content.bottom, legend_room.area.bottom)
     footer_area = Rectangle(content.x, bottom + footer.GAP, *below_graph)
     bottom = footer_area.bottom if below_graph[1] else bottom
@@ -169,7 +172,8 @@ def _obstacles(plans: Sequence[Plan], placement: Placement, problem: Problem) ->
 # ---- one panel --------------------------------------------------------------------------------------------
 
 
-def _panel(plan: Plan, sheet: _SheetParts) -> Panel:
+def _panel(plan: Plan, sheet: _SheetParts, badges: Mapping[str, Point]) -> Panel:
+    """badges: the places of those that do not stand at the usual corner."""
     places = sheet.placement.boxes
     boxes = [build_box(box, places[box.id]) for box in plan.boxes]
     connected = [wire for wire in plan.wires if not is_link(wire, sheet.problem.hanging)]
@@ -177,9 +181,10 @@ def _panel(plan: Plan, sheet: _SheetParts) -> Panel:
     wires = [
         _link(wire, sheet) if is_link(wire, sheet.problem.hanging) else _wire(wire, sheet) for wire in plan.wires
     ]
-    found = badge_places(sheet.plans, sheet.placement, sheet.problem)
-    badges = [
-        _badge(box, places[box.id], sheet.problem.horizontal, found.get(box.id)) for box in plan.boxes if box.badge
+    own = [
+        _badge(box, places[box.id], sheet.problem.horizontal, badges.get(box.id))
+        for box in plan.boxes
+        if box.badge
     ]
     legend_box, legend_wires, legend_badges = legend.draw(plan, sheet.legend)
     around = [*heading.draw(plan, sheet.heading), legend_box]
@@ -194,7 +199,7 @@ def _panel(plan: Plan, sheet: _SheetParts) -> Panel:
         sheet.area,
         (*boxes, *(box for box in around if box.texts)),
         (*wires, *legend_wires),
-        (*badges, *legend_badges, *code_badges),
+        (*own, *legend_badges, *code_badges),
         grounds_of(plan, sheet.placement, sheet.problem),
     )
 
