@@ -7,12 +7,14 @@ and kept. No level that reads all gradients in every step can cost less. The gra
 bit, and memory and the size of the timeline are counted after many steps.
 
 A recorder records every step until that has taken half a second in all, so that a short run has a whole timeline.
-The figures are of the steps after that, in which the budget holds.
+The figures are of the steps after that, in which the budget holds. A second table has those of whole runs, with
+the calls that are recorded in full and the steps before the budget holds.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import itertools
 import json
@@ -26,6 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import inspector
 from benchmarks.models import GPT, ResNet
 from inspector.recording.flight import FlightRecorder
 from inspector.recording.flight.cost_control import CostControl
@@ -117,7 +120,7 @@ WORKLOADS: dict[str, Callable[[], Training]] = {
     "LSTM": lstm,
     "MLP of 3 layers": mlp,
 }
-LEAST_TURNS = 12
+LEAST_TURNS, WHOLE_RUNS = 12, 3
 
 
 def recorded(training: Training, way: str, settle: int, *, waits: bool = True) -> FlightRecorder:
@@ -146,8 +149,9 @@ def recorded(training: Training, way: str, settle: int, *, waits: bool = True) -
             training()
     for _ in range(settle):
         training()
-    settled = None
-    while waits and settled != (settled := cost_of(recorder)) and budget < 1.0:  # how often it may measure
+    settled = (0, 0)  # until it has found out how often it may measure:
+    while waits and budget < 1.0 and settled != cost_of(recorder):
+        settled = cost_of(recorder)
         for _ in range(DECISION * (settled[1] + 1)):
             training()
     recorder.close()
@@ -201,6 +205,27 @@ def measured(name: str, least: float, wanted: list[str]) -> Iterator[str]:
         yield f"{middle:.3f} x ± {error:.3f} ({more * 1e6:+.0f} us)"
 
 
+def whole_run(name: str, steps: int) -> str:
+    """What a whole run of so many steps costs at 3 %, with the calls that are recorded in full and the steps
+    before the budget holds: the medians of the ratios and the differences of runs in turn."""
+    pairs = []
+    for _ in range(WHOLE_RUNS):
+        both = []
+        for budget in (0.0, 0.03):
+            torch.manual_seed(0)
+            training = WORKLOADS[name]()
+            training()  # what torch does once
+            with inspector.watch(budget=budget) if budget else contextlib.nullcontext():
+                began = time.process_time()
+                for _ in range(steps):
+                    training()
+                both.append(time.process_time() - began)
+        pairs.append(both)
+    ratio = statistics.median(one / plain for plain, one in pairs)
+    more = statistics.median(one - plain for plain, one in pairs)
+    return f"| {name} | {steps:,} | {pairs[0][0]:.1f} s | {ratio:.3f} x ({more:+.2f} s) |"
+
+
 def gradients(way: str | None) -> list[torch.Tensor]:
     """The gradients after 50 steps from the same start."""
     torch.manual_seed(0)
@@ -248,6 +273,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="workloads whose name begins so")
     parser.add_argument("--steps", type=int, default=100_000, help="steps of which memory is counted; 0: none")
     parser.add_argument("--seconds", type=float, default=10.0, help="CPU seconds for each way; 0: memory alone")
+    parser.add_argument("--whole", type=int, default=2_000, help="steps of whole runs; 0: none")
     parser.add_argument("--ways", default=",".join((BARE, *WAYS)), help="separated by commas; default: all")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -256,6 +282,11 @@ def main() -> None:
     for name in WORKLOADS if arguments.seconds else ():
         if name.startswith(arguments.only):
             print(f"| {name} | {' | '.join(measured(name, arguments.seconds, ways))} |", flush=True)
+    if arguments.whole:
+        print("| workload | steps | plain | whole run at 3 % |\n|---|---|---|---|")
+    for name in WORKLOADS if arguments.whole else ():
+        if name.startswith(arguments.only):
+            print(whole_run(name, arguments.whole), flush=True)
     if arguments.only:
         return
     if arguments.seconds:

@@ -262,6 +262,7 @@ def test_compiled_autograd_says_why_nothing_is_known(inspect_script: ScriptRunne
     )
     text = json.dumps(ran.nodes)
     assert ran.status == 0 and "tensor([" in ran.stdout
+    assert "gradients are unknown  compiled autograd ran backward" in ran.stderr
     assert "compiled autograd ran backward" in text and "the engine did not run it" not in text
 
 

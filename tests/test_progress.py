@@ -11,8 +11,10 @@ from reports import model, report_of
 from rich.console import Console
 from running import environment
 
+from inspector.commands.progress_line import ProgressLine
 from inspector.report import save
 from inspector.terminal import progress
+from inspector.util.stderr import say
 
 
 def shown(is_terminal, monkeypatch, patience):
@@ -31,6 +33,52 @@ def test_long_work_shows_a_sign_on_a_terminal(monkeypatch):
 def test_short_work_and_a_pipe_show_none(monkeypatch):
     assert shown(True, monkeypatch, 60.0) == ""
     assert shown(False, monkeypatch, 0.0) == ""
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def lines_on_screen(text):
+    """What a terminal shows of a text: a carriage return goes back to the beginning of the line."""
+    shown = []
+    for line in text.split("\n"):
+        row = ""
+        for part in line.split("\r"):
+            row = part + row[len(part) :]
+        shown.append(row.rstrip())
+    return shown
+
+
+def test_a_line_in_the_middle_of_a_run_is_clear_of_a_bar():
+    from tqdm import tqdm
+
+    terminal = Terminal()
+    with tqdm(total=10, file=terminal, ncols=60, mininterval=0) as bar:
+        bar.update(3)
+        say("has made 3 steps and goes on", terminal)
+        bar.update(3)
+    first, second, *_ = lines_on_screen(terminal.getvalue())
+    assert first == "inspect: has made 3 steps and goes on"
+    assert " 60%" in second and second.count("%") == 1
+
+
+def test_a_long_run_says_how_far_it_is_on_a_terminal_only(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr("time.perf_counter", lambda: now)
+    terminal, pipe = Terminal(), io.StringIO()
+    lines = [ProgressLine(terminal), ProgressLine(pipe)]
+    for step in range(1, 31):  # a step takes 10 seconds
+        now += 10.0
+        for line in lines:
+            line.show("train.py", {"steps": step, "last_root": 0.25 if step < 20 else float("nan")})
+    assert terminal.getvalue().splitlines() == [
+        "inspect: train.py has made 6 steps, the last with a loss of 0.25",
+        "inspect: train.py has made 12 steps, the last with a loss of 0.25",
+        "inspect: train.py has made 24 steps, the last with a loss of nan",
+    ]
+    assert pipe.getvalue() == ""
 
 
 def test_a_running_bar_is_left_alone(monkeypatch):

@@ -143,6 +143,24 @@ def test_what_a_step_made_not_finite_is_found_in_a_light_call() -> None:
     assert found.rule == "non-finite-forward" and found.backward_call == 2
 
 
+@pytest.mark.parametrize(
+    ("loss", "computed"),
+    [
+        (lambda y: (y.pow(2) * 0.0).sum() / (y.detach() * 0.0).sum(), "Div"),
+        (lambda y: y.pow(2).mean() / (y.detach()[:2, :1] * 0.0).expand(2, 8), "Div"),
+        (lambda y: (y * 1e30).pow(2).mean() / y.detach().sum(), "Pow"),
+    ],
+    ids=["of-a-number", "of-many", "not-by-zero"],
+)
+def test_a_division_by_zero_is_named_where_only_what_was_saved_is_known(
+    loss: Callable[[torch.Tensor], torch.Tensor], computed: str
+) -> None:
+    with inspector.record(mode="none") as recording:
+        loss(linear()(X)).sum().backward()
+    (found,) = [item for item in recording.findings if item.rule == "non-finite-forward"]
+    assert found.message.startswith(f"{computed} ")
+
+
 def test_masks_and_dead_branches_are_silent() -> None:
     def masked(model: nn.Module) -> torch.Tensor:
         mask = torch.triu(torch.full((8, 8), float("-inf")), 1)
@@ -260,3 +278,20 @@ def test_what_a_grad_scaler_skips_is_a_note() -> None:
 
 def test_a_gradient_that_is_lost_on_its_way_harms_nobody() -> None:
     assert not findings(lambda model: F.relu(model(X) - 10).sqrt().sum())
+
+
+@pytest.mark.parametrize("is_there_before", [True, False])
+def test_a_parameter_that_a_step_did_not_make_non_finite(is_there_before: bool) -> None:
+    """An element that no earlier call used is not blamed on the last step."""
+    table, head = nn.Embedding(3, 4), nn.Linear(4, 1)
+    optimizer = torch.optim.SGD([*table.parameters(), *head.parameters()], lr=0.1)
+    with inspector.record() as recording:
+        for step in range(2):
+            with torch.no_grad():
+                table.weight[2] = torch.nan if is_there_before or step else 1.0
+            optimizer.zero_grad()
+            head(table(torch.tensor([0, 2 * step]))).sum().backward()
+            optimizer.step()
+    (found,) = [found for found in recording.findings if found.rule == "non-finite-forward"]
+    assert ("before the forward" in found.message) == is_there_before
+    assert ("since the last step" in found.message) != is_there_before

@@ -559,3 +559,73 @@ def test_a_confident_classifier_that_is_wrong_is_not() -> None:
     with inspector.record() as recording:
         step(model, F.binary_cross_entropy(torch.sigmoid(model(x)), y))
     assert set(only(recording, "saturated-activation").parameters) == {"weight", "bias"}
+
+
+# step-without-effect
+
+
+class Doubled(nn.Module):
+    """A student whose teacher is the student itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.student = net(nn.Tanh())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            target = self.student(x)
+        return F.mse_loss(self.student(x), target)
+
+
+USELESS: dict[str, tuple[Callable[[nn.Module, torch.Tensor], torch.Tensor], str]] = {
+    "an empty mask": (lambda model, x: (model(x).square().sum(1) * (x[:, 0] > 99)).mean(), "x[:, 0] > 99"),
+    "an inactive hinge": (lambda model, x: torch.relu(model(x) - 1000.0).mean(), "torch.relu"),
+}
+
+
+@pytest.mark.parametrize("way", USELESS)
+def test_steps_whose_gradients_are_all_zero_have_one_finding(way: str) -> None:
+    """It says where the zeros come from, and that the steps changed nothing."""
+    loss, text = USELESS[way]
+    model = net(nn.Tanh())
+    before = [weight.detach().clone() for weight in model.parameters()]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with inspector.record() as recording:
+        for _ in range(3):
+            optimizer.zero_grad()
+            loss(model, torch.randn(5, 8)).backward()
+            optimizer.step()
+    assert all(map(torch.equal, before, model.parameters()))
+    (finding,) = loud(recording)
+    if finding.rule == "step-without-effect":
+        assert "all gradients were zero in 2 steps of optimizer, which changed nothing" in finding.message
+    else:
+        assert finding.rule == "dead-activation"
+    assert text in code(finding) and len(finding.parameters) == 4
+
+
+def test_a_target_that_the_same_parameters_computed() -> None:
+    model = Doubled()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with inspector.record() as recording:
+        for _ in range(3):
+            optimizer.zero_grad()
+            model(torch.randn(5, 8)).backward()
+            optimizer.step()
+    finding = only(recording, "step-without-effect")
+    assert "compares tensors that are equal" in finding.message and "F.mse_loss" in code(finding)
+
+
+def test_zeros_that_change_parameters_or_end_are_silent() -> None:
+    """Weight decay moves parameters without a gradient, and a loss that is zero once is none in the next step."""
+    decayed, late = net(nn.Tanh()), net(nn.Tanh())
+    decay = torch.optim.SGD(decayed.parameters(), lr=0.1, weight_decay=0.1)
+    optimizer = torch.optim.SGD(late.parameters(), lr=0.1)
+    with inspector.record() as recording:
+        for number in range(3):
+            x = torch.randn(5, 8)
+            for model, used, target in ((decayed, decay, decayed(x)), (late, optimizer, late(x) + (number > 0))):
+                used.zero_grad()
+                F.mse_loss(model(x), target.detach()).backward()
+                used.step()
+    assert not [finding for finding in loud(recording) if finding.rule == "step-without-effect"]

@@ -19,7 +19,7 @@ from inspector.graph import Graph, from_rows, to_rows, unknown
 from inspector.options import FigureOptions
 from inspector.styles import Plan, call_code, figure_title, gradient_table
 from inspector.styles.attributes import plan_attributes
-from inspector.styles.plan import PlannedBox, StyledText
+from inspector.styles.plan import GroupedPlan, PlannedBox, StyledText
 from inspector.styles.subject import Subject
 from inspector.styles.value_text import (
     edge_text,
@@ -350,6 +350,27 @@ def test_of_a_small_graph_every_use_is_a_wire() -> None:
 def test_a_figure_with_chips_is_sound() -> None:
     figure = draw(columns.loop(30), FigureOptions(style="attributes"))
     assert not problems(figure.scene)
+
+
+@pytest.mark.parametrize("with_first", [True, False])
+def test_what_create_graph_made_is_on_a_ground_beside_the_forward(with_first: bool) -> None:
+    """Not if the whole graph is of one backward call."""
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    with inspector.record() as recording:
+        y = torch.sin(x).sum()
+        (slope,) = torch.autograd.grad(y, x, create_graph=True)
+        root = slope**2 + y if with_first else slope
+        root.backward(torch.ones(2))
+    graph = recording.calls[-1].graph
+    made = {key for key, row in graph.functions() if row.get("made_in") == 1}
+    shown = plan(graph, "after")
+    groups = [set(group) for group in shown.groups] if isinstance(shown, GroupedPlan) else []
+    assert made and groups == ([made] if with_first else [])
+    svg = draw(graph, FigureOptions(style="attributes")).scene
+    assert problems(svg) == []
+    assert [box.id for panel in svg.panels for box in panel.grounds] == (
+        ["group-1"] * len(svg.panels) if with_first else []
+    )
 
 
 def test_operands_without_a_gradient_are_named_at_their_functions() -> None:

@@ -191,8 +191,8 @@ def test_outputs():
     x = torch.rand(2, 3, requires_grad=True)
     facts = outputs_of(x.split([1, 2], dim=1)[0].grad_fn)
     assert [(fact.dtype, fact.shape, fact.device) for fact in facts] == [
-        ("float32", [2, 1], "cpu"),
-        ("float32", [2, 2], "cpu"),
+        ("float32", (2, 1), "cpu"),
+        ("float32", (2, 2), "cpu"),
     ]
 
 

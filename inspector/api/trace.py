@@ -13,7 +13,6 @@ from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
 from inspector.recording.parts import described
 from inspector.tensor_stats import Batch
 from inspector.torch_api.modes import hidden
-from inspector.torch_api.tensor_references import REFERENCES
 from inspector.tracing.build_graph import build_graph
 from inspector.tracing.ids import Ids
 from inspector.tracing.roots import roots_of
@@ -21,6 +20,7 @@ from inspector.tracing.snapshot import GraphSnapshot
 from inspector.tracing.walk import walk
 from inspector.user_code.paths import UserFiles
 from inspector.user_code.variable_names import Names, names_from
+from inspector.util.gc_pause import gc_paused
 from inspector.util.stderr import say
 
 
@@ -45,11 +45,11 @@ def trace_from(thing: Any, frame: Any) -> Graph:
 def trace_named(thing: Any, names: Names) -> Graph:
     """`trace`, with known names."""
     DEEP_GRAPHS.release()
-    with hidden(), REFERENCES.used():
+    with gc_paused(), hidden():
         roots = roots_of(thing)
         outputs = [output for output, _ in roots]
         graph = walk(edge for _, edge in roots)
-        tracing = GraphSnapshot(graph, outputs, names, Batch())
+        tracing = GraphSnapshot(graph, outputs, names, Batch(holds=True))
         tracing.attach_compiled(UserFiles(str(Path.cwd())))
         record, flow = with_first_trace(roots[0][1][0], tracing.close(ran=False))
         DEEP_GRAPHS.keep(graph, outputs)

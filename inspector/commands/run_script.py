@@ -266,6 +266,7 @@ class _Inspection:
                 report = self._flight.completed(self._shown.report, ended=False)
                 self._reports.update(report, self._watch.originals)
             self._reports.keep(timeline)
+            self.output.line.show(self._script.name, timeline)
 
         with our_modules():
             self.without_fail("the steps are kept in memory only", write)

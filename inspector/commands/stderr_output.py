@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inspector.commands.output_folder import display_path
+from inspector.commands.progress_line import ProgressLine
 from inspector.runscript import our_modules
-from inspector.util.stderr import say, stderr
+from inspector.util.stderr import say, stderr, without_bars
 
 if TYPE_CHECKING:
     from inspector.merging.row_types import MergedRows
@@ -27,6 +28,7 @@ class StderrOutput:
 
     def __init__(self, *, silent: bool = False) -> None:
         self._stream = stderr(silent=silent)
+        self.line = ProgressLine(self._stream)
 
     def say(self, line: str) -> None:
         """Print one line."""
@@ -52,7 +54,7 @@ class StderrOutput:
         from inspector.terminal import show, show_gradcheck, stderr_console
 
         console = stderr_console(self._stream)
-        with _unless_closed():
+        with self._printing():
             show(console, report, shown)
             if gradchecks is not None:
                 show_gradcheck(console, gradchecks)
@@ -64,28 +66,28 @@ class StderrOutput:
         from inspector.terminal import stderr_console
         from inspector.terminal.merged_ranks import show_merged
 
-        with _unless_closed():
+        with self._printing():
             show_merged(stderr_console(self._stream), rows, report)
 
     def show_files(self, paths: Sequence[Path]) -> None:
         """Print which files were written."""
         from inspector.terminal import show_files, stderr_console
 
-        with _unless_closed():
+        with self._printing():
             show_files(stderr_console(self._stream), [display_path(path) for path in paths])
 
     def show_timeline(self, report: Report, found: Sequence[Finding]) -> None:
         """Print what happened after the watched calls. found: the findings that were not printed yet."""
         from inspector.terminal import show_timeline, stderr_console
 
-        with _unless_closed():
+        with self._printing():
             show_timeline(stderr_console(self._stream), report, found)
 
     def show_watched(self, timeline: Timeline) -> None:
         """Print how much of the run was watched, as the last line."""
         from inspector.terminal import show_watched, stderr_console
 
-        with _unless_closed():
+        with self._printing():
             show_watched(stderr_console(self._stream), timeline)
 
     def show_hint(self, hint: str) -> None:
@@ -93,10 +95,11 @@ class StderrOutput:
         from inspector.terminal import show_hint, stderr_console
 
         if hint:
-            with _unless_closed():
+            with self._printing():
                 show_hint(stderr_console(self._stream), hint)
 
-
-def _unless_closed() -> contextlib.AbstractContextManager[None]:
-    """Ignore a stderr that the script closed, or whose reader is gone."""
-    return contextlib.suppress(ValueError, OSError)
+    @contextlib.contextmanager
+    def _printing(self) -> Iterator[None]:
+        """Print clear of the script's bars, unless it has closed stderr, or its reader is gone."""
+        with contextlib.suppress(ValueError, OSError), without_bars(self._stream):
+            yield

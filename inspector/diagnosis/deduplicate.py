@@ -37,7 +37,7 @@ HIDES: dict[str, tuple[str, ...]] = {
         "zero-gradient",
     ),
     "non-finite-gradient": ("exploding-gradient", "non-finite-step", "vanishing-gradient", "zero-gradient"),
-    "step-without-effect": ("constant-loss", "unmoved-parameter", "zero-learning-rate"),
+    "step-without-effect": ("constant-loss", "unmoved-parameter", "zero-gradient", "zero-learning-rate"),
     "zero-learning-rate": ("constant-loss",),
     "non-leaf-tensor": ("optimizer-without-gradient", "unreachable-parameter"),
     "rebound-leaf": ("detached", "no-graph", "unreachable-parameter"),
@@ -77,7 +77,7 @@ def _once(findings: Iterable[Finding]) -> Iterator[Finding]:
 
 
 def _explains(cause: Finding, finding: Finding) -> bool:
-    if cause is finding or finding.rule not in HIDES.get(cause.rule, ()):
+    if cause is finding or cause.severity == "note" or finding.rule not in HIDES.get(cause.rule, ()):
         return False
     return set(finding.parameters) <= set(cause.parameters)
 

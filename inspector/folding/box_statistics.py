@@ -125,10 +125,11 @@ def fold_attributes(of: Topology, box: FoldedBox) -> FoldRow:
 
 def arriving(of: Topology, box: FoldedBox) -> Value:
     """The largest norm of the gradients that arrive at a box from outside; NaN if one is not finite."""
-    inside = set(box.positions)
+    inside, is_single = set(box.positions), len(box.positions) == 1
     found: list[Any] = []
     for position in box.positions:
-        if position in of.roots or not inside.issuperset(of.arrivals.of(position)):
+        users = of.arrivals.of(position)
+        if (is_single and users) or position in of.roots or not inside.issuperset(users):
             found += _sizes(of.functions.gradients[position])
     sizes = [size for size in found if isinstance(size, float)]
     if any(not math.isfinite(size) for size in sizes):

@@ -7,18 +7,21 @@ and what one line created in a loop. Equal ones are isomorphic.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 from inspector.folding.boxes import FoldedBox, Item, flattened, functions_of, members
 from inspector.folding.context import FoldingContext, mask_digits, masked_names
 from inspector.folding.isomorphism import IsomorphismKey, repeated_runs
 from inspector.folding.module_paths import Path, name_of, names_in
+from inspector.folding.part_shape import numbered
 from inspector.graph.node_names import without_backward
 from inspector.graph.places import file_and_line
 
 MIN_REPEATS = 3
 """Minimum number of consecutive equal parts that become one box."""
+_MANY = 100
+"""Minimum number of siblings of one function each that are compared all at once."""
 MOST_FUNCTIONS = 2_000
 """Maximum number of equal functions outside of boxes that may become one box; more are those of a loop."""
 _TO = "\N{EN DASH}"
@@ -30,13 +33,14 @@ class RepeatFinder:
     def __init__(self, context: FoldingContext) -> None:
         self._context = context
         self._keys = IsomorphismKey(context.topology)
+        self._labels: dict[tuple[int, bool], Any] = {}
 
     def fold_repeats(self, items: Sequence[Item], path: Path) -> list[Item]:
         """The items, with every run of equal siblings as one box. path: the module that contains them."""
         result = {members(item)[0]: item for item in items}
         for family in (self._numbered, self._repeated):
             families: dict[Hashable, list[Item]] = defaultdict(list)
-            for item in result.values():
+            for item in self._with_siblings(result.values(), path):
                 if (key := family(item, path)) is not None:
                     families[key].append(item)
             for siblings in families.values():
@@ -49,6 +53,16 @@ class RepeatFinder:
                         del result[members(item)[0]]
                     result[stack.positions[0]] = stack
         return self._context.sorted(list(result.values()))
+
+    def _with_siblings(self, items: Iterable[Item], path: Path) -> list[Item]:
+        """The items that may be of a family: boxes, and functions of inner modules or of lines that count."""
+        context, depth, has_lines = self._context, len(path), self._context.calls.has_lines(path)
+        flags, paths = context.topology.leaf_flags, context.paths
+        return [
+            item
+            for item in items
+            if isinstance(item, FoldedBox) or (not flags[item] and (has_lines or len(paths[item]) > depth))
+        ]
 
     def _numbered(self, item: Item, path: Path) -> Hashable:
         """The name of a module without its numbers, and the pass; None if it has no number."""
@@ -83,8 +97,7 @@ class RepeatFinder:
         """(box, items that it replaces) for each run of equal parts."""
         if len(siblings) < MIN_REPEATS:
             return
-        numbers: dict[Any, int] = {}
-        signs = [numbers.setdefault(self._structure_key([item]), len(numbers)) for item in siblings]
+        signs = self._signs(siblings)
         for start, period, repetitions in repeated_runs(signs, MIN_REPEATS):
             groups = [siblings[start + k * period : start + (k + 1) * period] for k in range(repetitions)]
             if period > 1 and len({self._structure_key(group) for group in groups}) > 1:
@@ -92,6 +105,17 @@ class RepeatFinder:
             parts = tuple(self._part(group, path) for group in groups)
             replaced = siblings[start : start + period * repetitions]
             yield self.stack(parts, path, replaced), replaced
+
+    def _signs(self, siblings: Sequence[Item]) -> list[int]:
+        """A number for each item, the same for isomorphic ones."""
+        if len(siblings) >= _MANY and all(len(members(item)) == 1 for item in siblings):
+            depths = {(len(self._context.path(item)), not _are_steps([item])) for item in siblings}
+            labels = self._label_numbers(*depths.pop())
+            positions = [members(item)[0] for item in siblings]
+            if not depths and (found := self._keys.signs_of_single(positions, labels)) is not None:
+                return found
+        numbers: dict[Any, int] = {}
+        return [numbers.setdefault(self._structure_key([item]), len(numbers)) for item in siblings]
 
     def _part(self, items: Sequence[Item], path: Path) -> FoldedBox:
         """One of several equal parts: an item, or a group of items that repeats."""
@@ -143,13 +167,13 @@ class RepeatFinder:
         """The certificate of several items as one part."""
         if len(items) == 1 and len(members(items[0])) == 1:
             return self._key_of_one(items[0])
-        place = dict(functions_of(items))
+        place = dict(functions_of(items)) if len(items) > 1 else {}
         depths = [len(self._context.path(item)) for item in items]
         # Iteration k of a loop may call module k of a list; the number of the module must not matter then.
         exact = not any(isinstance(item, FoldedBox) and item.kind == "step" for item in items)
 
         def label(position: int) -> Hashable:
-            index = place[position]
+            index = place.get(position, 0)
             inner = self._context.paths[position][depths[index] :]
             return (
                 self._context.name(position),
@@ -157,8 +181,19 @@ class RepeatFinder:
                 names_in(inner) if exact else masked_names(inner),
             )
 
-        return self._keys.key_of(sorted(place), label)
+        if len(items) > 1:
+            return self._keys.key_of(sorted(place), label)
+        return self._keys.key_of_equal(members(items[0]), label, self._label_numbers(depths[0], exact))
 
+    def _label_numbers(self, depth: int, exact: bool) -> Any:
+        """A number for the label of each function in a part of this depth, as an array."""
+        known = self._labels.get((depth, exact))
+        if known is None:
+            paths, names = self._context.paths, self._context.topology.functions.names
+            inner = {path: (names_in if exact else masked_names)(path[depth:]) for path in set(paths)}
+            known = numbered(zip(names, map(inner.__getitem__, paths), strict=True))
+            self._labels[depth, exact] = known
+        return known
 
     def _key_of_one(self, item: Item) -> Hashable:
         """The certificate of an item of one function, of which there may be many."""

@@ -7,9 +7,11 @@ different certificates, and are then shown as two.)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from functools import cached_property
 from typing import Any
 
+from inspector.folding.part_shape import PartShapes
 from inspector.graph.topology import Topology
 
 StructureKey = tuple[Any, ...]
@@ -21,6 +23,8 @@ _Edge = tuple[int, int, int, int]
 
 LONGEST_PERIOD = 8
 """Maximum period of alternating parts (a local and a global attention layer)."""
+_FEW = 16
+"""Functions of a part for which its shape would take longer than its certificate."""
 _OUTSIDE = -1
 
 
@@ -31,9 +35,27 @@ class IsomorphismKey:
         self._of, self._turns = of, of.turns
         self._numbers: dict[Any, int] = {}
         self._edges: dict[int, list[_Edge]] = {}
+        self._of_shapes: dict[Hashable, StructureKey] = {}
         self._shapes = {
             of.index[function]: tuple(of.tensors.shape(leaf)) for function, leaf in of.leaves.items()
         }
+
+    def key_of_equal(self, positions: Sequence[int], label: Label, labels: Any) -> StructureKey:
+        """`key_of`, found once for parts of the same shape. labels: a number for the label of each function."""
+        if len(positions) < _FEW:
+            return self.key_of(positions, label)
+        shape = self._part_shapes.shape_of(positions, labels)
+        if shape not in self._of_shapes:
+            self._of_shapes[shape] = self.key_of(positions, label)
+        return self._of_shapes[shape]
+
+    def signs_of_single(self, positions: Sequence[int], labels: Any) -> list[int] | None:
+        """Numbers that are equal where `key_of_one` is; None if they cannot be found for all functions at once."""
+        return self._part_shapes.shapes_of_single(positions, labels)
+
+    @cached_property
+    def _part_shapes(self) -> PartShapes:
+        return PartShapes(self._of, map(self._shapes.get, range(len(self._of))))
 
     def key_of(self, positions: Sequence[int], label: Label) -> StructureKey:
         """The certificate of a part."""

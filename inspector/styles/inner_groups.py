@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from inspector.graph import Graph
 from inspector.graph.columns import part_of
 from inspector.graph.inner_parts import opened
 from inspector.graph.node_names import without_number
@@ -19,23 +20,42 @@ STYLES_WITH_GROUPS = ("attributes", "engine")
 
 
 def with_groups(plan: Plan, subject: Subject) -> Plan:
-    """The plan with the operations inside of its functions as boxes; unchanged if there are none, or too many.
+    """The plan with the operations inside of its functions as boxes; if there are none, or too many, with a ground
+    behind what each earlier backward call made.
 
     The Node itself stays, as the first box of its group: gradients arrive at it. Its wires leave from the
     operations that compute their gradients.
     """
     parts = opened(subject.graph)
     if not parts:
-        return plan
+        return _with_layers(plan, subject.graph)
     boxes = [_box(subject, key, position) for key, part in parts.items() for position in range(_count(part))]
     inner = [wire for key, part in parts.items() for wire in _wires(subject, key, part)]
     groups = [
         (key, *(_name(key, position) for position in range(_count(part)))) for key, part in parts.items()
     ]
+    wires = (*(_moved(wire, parts) for wire in plan.wires), *inner)
+    return _grouped(replace(plan, boxes=(*plan.boxes, *boxes), wires=wires), groups)
+
+
+def _with_layers(plan: Plan, graph: Graph) -> Plan:
+    """The plan with a ground behind the functions that create_graph made in each earlier backward call; unchanged
+    if it made all of them."""
+    layers: dict[int, list[str]] = {}
+    count = 0
+    for key, row in graph.functions():
+        count += not row["is_leaf"]
+        if "made_by" in row and "made_in" in row:
+            layers.setdefault(row["made_in"], []).append(key)
+    groups = [tuple(keys) for keys in layers.values() if 1 < len(keys) < count]
+    return _grouped(plan, groups) if groups else plan
+
+
+def _grouped(plan: Plan, groups: Sequence[tuple[str, ...]]) -> GroupedPlan:
     return GroupedPlan(
         plan.moment,
-        (*plan.boxes, *boxes),
-        (*(_moved(wire, parts) for wire in plan.wires), *inner),
+        plan.boxes,
+        plan.wires,
         plan.hanging,
         plan.title,
         plan.notes,

@@ -111,8 +111,10 @@ class _Summary(Pending):
 
     @property
     def elements(self) -> str | None:
+        if self.arranged == UNARRANGED or self.shape.numel() > MOST_ELEMENTS:
+            return None
         sample = self.measured.sample
-        if sample is None or self.arranged == UNARRANGED:
+        if sample is None:
             return None
         try:
             return packed_elements(sample, self.dtype, self.shape, self.arranged)
@@ -178,7 +180,8 @@ class Batch:
     """Collects values of tensors and reads them back together.
 
     level: "full" for all statistics of a large tensor, "light" for its norm.
-    earlier: a batch that may have measured the same tensors.
+    earlier: a batch that may have measured the same tensors. holds: whether all tensors stay as they are until
+    `read`, so that none is copied.
 
     Many tensors share their memory: a gradient and its views, the `grad` that it becomes, an output and the tensor
     that a Node saved of it. For elements that were measured before, norm and mean are computed again; if both are
@@ -187,15 +190,16 @@ class Batch:
     which is faster than the lookup.)
     """
 
-    def __init__(self, level: Level = "full", earlier: Batch | None = None) -> None:
+    def __init__(self, level: Level = "full", earlier: Batch | None = None, *, holds: bool = False) -> None:
         self.level = level
+        self.holds = holds
         self.counts_writes = True
         """Whether version counters count all writes to tensors of the forward (no use of `.data`, for example)."""
         self._is_light = level == "light"
         self._earlier = earlier
         self._waiting: list[_Waiting] = []
         self._met: dict[_Key, _Met] = {}
-        self._pool = SmallTensorPool()
+        self._pool = SmallTensorPool(holds=holds)
 
     def add(self, tensor: torch.Tensor | None, *, counted: bool = False) -> Pending:
         """The value of `tensor`: in full up to 9 elements, else its statistics. Never raises.

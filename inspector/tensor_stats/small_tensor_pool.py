@@ -87,9 +87,13 @@ class MeasuredTensor:
 
 
 class SmallTensorPool:
-    """Copies of tensors that are not measured yet."""
+    """Copies of tensors that are not measured yet.
 
-    def __init__(self) -> None:
+    holds: whether the tensors stay as they are until `measure`: then they are held, and not copied.
+    """
+
+    def __init__(self, *, holds: bool = False) -> None:
+        self._holds = holds
         self._kinds: dict[tuple[torch.dtype, torch.Size], _Rows] = {}
 
     def add(self, elements: torch.Tensor) -> MeasuredTensor:
@@ -102,7 +106,8 @@ class SmallTensorPool:
         if rows is None or rows.is_measured:
             most = max(1, min(_ROWS, _BYTES // (elements.numel() * elements.itemsize)))
             rows = self._kinds[kind] = _Rows(most)
-        rows.copies.append(elements.clone(memory_format=torch.contiguous_format))
+        copy = elements if self._holds else elements.clone(memory_format=torch.contiguous_format)
+        rows.copies.append(copy)
         measured = MeasuredTensor(rows=rows, row=len(rows.copies) - 1)
         if len(rows.copies) >= rows.most:
             rows.measure()

@@ -112,10 +112,19 @@ def _call_blocks(report: Report, call: BackwardCall, width: int, *, checked: boo
         [header(call.index, call.location), *_caller(call, width), *_step(report, call, width)],
         _scale(graph),
         *_graph_blocks(graph, width, small=small),
-        inner_lines(graph, width),
+        [*inner_lines(graph, width), *_unknown_gradients(graph, width)],
         findings_and_footer.raised(call.graph, width),
         check_lines(call.graph, width) if checked else [],
     ]
+
+
+def _unknown_gradients(graph: Graph, width: int) -> list[Text]:
+    """Why no gradient is known although backward ran, if there is one reason."""
+    found = [row["gradient"] for _, row in graph.functions()]
+    reasons = {value["unknown"] for value in found if is_unknown(value)}
+    if graph.error is not None or len(reasons) != 1 or not all(map(is_unknown, found)):
+        return []
+    return wrapped(Text("gradients are unknown  "), Text(reasons.pop(), style=QUIET), width)
 
 
 def _caller(call: BackwardCall, width: int) -> list[Text]:

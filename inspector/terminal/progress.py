@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 from collections.abc import Iterator
 
 from rich.console import Console
+
+from inspector.util.stderr import has_bars
 
 PATIENCE = 1.0
 """Seconds before anything is shown."""
@@ -16,7 +17,7 @@ PATIENCE = 1.0
 @contextlib.contextmanager
 def working(console: Console, text: str) -> Iterator[None]:
     """Show `text` with a spinner on the terminal's last line, if the block takes longer than a second."""
-    if not console.is_terminal or _has_bars():
+    if not console.is_terminal or has_bars():  # which a spinner would break
         yield
         return
     status = console.status(text, spinner="line")
@@ -29,8 +30,3 @@ def working(console: Console, text: str) -> Iterator[None]:
         timer.cancel()
         timer.join()
         status.stop()
-
-
-def _has_bars() -> bool:
-    """Whether the script has a tqdm bar on the screen, which the spinner would break."""
-    return bool(getattr(getattr(sys.modules.get("tqdm"), "tqdm", None), "_instances", ()))

@@ -92,6 +92,8 @@ def _why_none(graph: Graph, identifier: str, tensor: TensorRow) -> str | None:
     if is_unknown(tensor["gradient"]):
         return None
     if maker is not None and tensor["is_leaf"] and is_number(graph.function(maker[0])["step"]):
+        if "part" in tensor:  # fully_shard keeps it in a forward with set_requires_gradient_sync(False)
+            return "None: its gradient has not been reduced yet, or a hook set it to None"
         return "None: backward stored it, and a hook set it to None"
     return "None: its gradient was computed, not stored (autograd.grad, or inputs=)"
 

@@ -42,12 +42,13 @@ class Capability(Generic[Parts]):
     @property
     def is_available(self) -> bool:
         """Whether this torch has the capability and it has not failed."""
-        if "parts" not in vars(self) and self._reason is None:
+        known = self.__dict__  # asked for every Node
+        if "parts" not in known and self._reason is None:
             try:
                 self.parts = self.find()
             except Exception as error:
                 self._reason = _described(error)
-        return vars(self).get("parts") is not None
+        return known.get("parts") is not None
 
     @property
     def remark(self) -> str | None:

@@ -60,6 +60,10 @@ class TensorReference:
 _held: dict[int, TensorReference] = {}
 """By the id of a tensor that is alive."""
 
+NO_TENSOR = TensorReference(torch.empty(0, device="cpu"))
+"""Refers to nothing."""
+NO_TENSOR.let_go()
+
 
 def reference_to(tensor: torch.Tensor) -> TensorReference:
     """The reference to a tensor; there is one for each while `REFERENCES` are used."""

@@ -20,12 +20,14 @@ class GraphTensors:
     """Takes a snapshot of each tensor when it is first met.
 
     by_pair: those of the graph. constants: saved tensors that do not belong to it.
+    may_be_written: whether the script runs on before the trace ends.
     """
 
     def __init__(self, graph: Walk, names: Names, batch: Batch) -> None:
         self.by_pair: dict[Pair, TensorSnapshot] = {}
         self.constants: list[TensorSnapshot] = []
         self._walk, self._names, self._batch = graph, names, batch
+        self.may_be_written = not batch.holds
         self._leaf_pairs: dict[int, Pair] = {}
         self._constant_numbers: dict[int, tuple[int, torch.Tensor]] = {}  # held, so that no identity is reused
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from itertools import islice
 
 from inspector.graph.values import Value
 from inspector.tensor_stats import Pending
@@ -60,13 +61,10 @@ class GraphValues:
 
     @cached_property
     def _first(self) -> dict[int, Pending]:
-        """The first values in walk order that have elements, by their ids."""
-        found: dict[int, Pending] = {}
-        pairs = (pair for position in range(len(self._record.structure)) for pair in self._record.pairs(position))
-        for pair in filter(self._is_leaf_or_named, pairs):
-            for pending in self._measured(pair):
-                if len(found) == _MOST_TENSORS:
-                    return found
-                if pending.elements is not None:
-                    found[id(pending)] = pending
-        return found
+        """The first values in walk order that have elements, by their ids; all values if they are few."""
+        pairs = filter(self._is_leaf_or_named, sorted({*self._record.tensors, *self._names.tensors}))
+        every = {id(pending): pending for pair in pairs for pending in self._measured(pair)}
+        if len(every) <= _MOST_TENSORS:
+            return every
+        having = (item for item in every.items() if item[1].elements is not None)
+        return dict(islice(having, _MOST_TENSORS))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any
+
+import torch
 
 from inspector.tensor_stats import device_name, dtype_name
 from inspector.torch_api.nodes import output_metadata
@@ -19,7 +22,7 @@ class OutputFacts:
     """What a Node knows about one of its forward outputs."""
 
     dtype: str
-    shape: list[int] | None  # None if torch cannot tell (nested tensors)
+    shape: tuple[int, ...] | None  # None if torch cannot tell (nested tensors)
     device: str
 
 
@@ -43,7 +46,12 @@ def element_count(node: AutogradNode) -> int:
 
 def _output(metadata: Any) -> OutputFacts:
     try:
-        shape = [int(size) for size in metadata.shape]
+        shape: tuple[int, ...] | None = tuple(map(int, metadata.shape))
     except (AttributeError, RuntimeError, TypeError, ValueError):  # nested: no shape, or one with symbols
         shape = None
-    return OutputFacts(dtype_name(metadata.dtype), shape, device_name(metadata.device))
+    return _facts(metadata.dtype, shape, metadata.device)
+
+
+@functools.lru_cache(maxsize=4096)
+def _facts(dtype: torch.dtype, shape: tuple[int, ...] | None, device: torch.device) -> OutputFacts:
+    return OutputFacts(dtype_name(dtype), shape, device_name(device))

@@ -66,7 +66,7 @@ class NodeReader:
         if saved.tensor is not None:
             facts.shape, facts.dtype = shape_of(saved.tensor), dtype_name(saved.tensor.dtype)
             facts.bytes = self._storages.count(saved.tensor)
-            facts.memory = memory_of(saved.tensor)
+            facts.memory = memory_of(saved.tensor) if self._tensors.may_be_written else None
         return facts
 
     def _identify(self, position: int, saved: SavedTensorState) -> Pair | int | None:

@@ -30,15 +30,11 @@ class RetainedBytes:
         found = _storages(tensor) if VIEWS.is_available else None
         if found is None:
             return None
-        if _is_parameter(tensor):
-            self.add_leaf(tensor)
-        size = 0
-        for storage in found:
-            identity = storage_id(storage)
-            if identity not in self._known:
-                self._known.add(identity)
-                size += storage.nbytes()
-        return size
+        added = {identity: storage for storage in found if (identity := storage_id(storage)) not in self._known}
+        self._known.update(added)
+        if not added or _is_parameter(tensor):
+            return 0
+        return sum(storage.nbytes() for storage in added.values())
 
 
 def _is_parameter(tensor: torch.Tensor) -> bool:

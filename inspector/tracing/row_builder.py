@@ -217,7 +217,7 @@ class RowBuilder:
         return {
             "retains_grad": NOT_SEEN,
             "dtype": output.dtype,
-            "shape": output.shape or [],
+            "shape": list(output.shape or ()),
             "device": output.device,
             "version": NOT_SEEN,
         }

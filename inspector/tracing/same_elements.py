@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cached_property
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy
@@ -43,43 +44,59 @@ class SameElements:
 
     def value(self, pair: Pair) -> Value:
         """The value of a tensor that was not measured; None if there is no measured one with the same elements."""
-        if pair not in self._steps:
-            return None
         if pair not in self._found:
-            self._found[pair] = self._search(pair)
+            self._found[pair] = None if self._record.is_structure_only else self._search(pair)
         return self._found[pair]
 
+    def _steps_to(self, end: Pair) -> list[tuple[_Step, Pair]]:
+        """The steps from another tensor to this one, in walk order of the functions between them."""
+        structure, (own, output_nr) = self._record.structure, end
+        found = [
+            (view, (_Step(view, to_view=False), (view, 0)))
+            for view, input_nr in self._users.get(own, ())
+            if input_nr == output_nr and self._keeps_elements(view, end)
+        ]
+        name = structure.names[own]
+        if output_nr == 0 and self._keeping(own) and (is_kind(name, NodeKind.VIEW) or _is_power(name)):
+            # A copy is not changed by later writes to the base; that of a power, which saved it, has none.
+            bases = [(target, input_nr) for _, target, input_nr in structure.edges_of(own) if target != EMPTY]
+            found += [(own, (_Step(own, to_view=True), base)) for base in bases if self._keeps_elements(own, base)]
+            found.sort(key=itemgetter(0))
+        return [step for _, step in found]
+
     @cached_property
-    def _steps(self) -> dict[Pair, list[tuple[_Step, Pair]]]:
-        """The steps between two tensors, by the tensor at their end."""
-        found: dict[Pair, list[tuple[_Step, Pair]]] = {}
+    def _keeping_names(self) -> set[str]:
+        """The names of the functions of the graph that may keep all elements of their input."""
+        return {
+            name
+            for name in set(self._record.structure.names)
+            if is_kind(name, NodeKind.REARRANGES) or op_of(name) == "expand" or _is_power(name)
+        }
+
+    def _keeping(self, position: int) -> bool:
+        """Whether a function may keep all elements of its input."""
+        name = self._record.structure.names[position]
+        if name not in self._keeping_names:
+            return False
+        return not _is_power(name) or self._record.nodes[position].fields["attributes"].get("exponent") == 1
+
+    @cached_property
+    def _users(self) -> dict[int, list[tuple[int, int]]]:
+        """Function → (a function that may keep the elements of its output, number of the output)."""
         structure = self._record.structure
-        if self._record.is_structure_only:
-            return found
-        may_keep = {name: self._may_keep_elements(name) for name in set(structure.names)}
-        for position, name in enumerate(structure.names):
-            keeps = may_keep[name] and (not _is_power(name) or self._is_first_power(position))
-            for _, target, input_nr in structure.edges_of(position) if keeps else ():
-                if target == EMPTY or not self._keeps_elements(position, (target, input_nr)):
-                    continue
-                view, base = (position, 0), (target, input_nr)
-                found.setdefault(base, []).append((_Step(position, to_view=False), view))
-                # A copy is not changed by later writes to the base; that of a power, which saved it, has none.
-                if is_kind(name, NodeKind.VIEW) or _is_power(name):
-                    found.setdefault(view, []).append((_Step(position, to_view=True), base))
+        found: dict[int, list[tuple[int, int]]] = {}
+        for position in range(len(structure.names)):
+            if self._keeping(position):
+                for _, target, input_nr in structure.edges_of(position):
+                    if target != EMPTY:
+                        found.setdefault(target, []).append((position, input_nr))
         return found
-
-    def _may_keep_elements(self, name: str) -> bool:
-        return is_kind(name, NodeKind.REARRANGES) or op_of(name) == "expand" or _is_power(name)
-
-    def _is_first_power(self, position: int) -> bool:
-        return self._record.nodes[position].fields["attributes"].get("exponent") == 1
 
     def _keeps_elements(self, position: int, base: Pair) -> bool:
         sizes = [self._shape(pair) for pair in ((position, 0), base)]
         return None not in sizes and math.prod(sizes[0] or ()) == math.prod(sizes[1] or ())
 
-    def _shape(self, pair: Pair) -> list[int] | None:
+    def _shape(self, pair: Pair) -> tuple[int, ...] | None:
         outputs = self._record.nodes[pair[0]].outputs
         return outputs[pair[1]].shape if pair[1] < len(outputs) else None
 
@@ -88,7 +105,7 @@ class SameElements:
         ways: dict[Pair, list[tuple[_Step, Pair]]] = {pair: []}
         waiting = [pair]
         for now in waiting:
-            for step, source in self._steps.get(now, ()):
+            for step, source in self._steps_to(now):
                 if source in ways:
                     continue
                 ways[source] = [(step, now), *ways[now]]
@@ -107,7 +124,7 @@ class SameElements:
         names = [self._record.structure.names[step.view] for step, _ in way]
         relation = "the tensor that it is a view of" if way[0][0].to_view else f"a view of it ({names[0]})"
         relation = "its first power, or the base of it" if _is_power(names[0]) else relation
-        moved: Value = {**value, "shape": self._shape(target), "computed": f"from {relation}"}
+        moved: Value = {**value, "shape": list(self._shape(target) or ()), "computed": f"from {relation}"}
         known = elements_of(value)
         elements = None if known is None else self._in_new_order(numpy.array(known).reshape(value["shape"]), way)
         return with_elements(moved, None if elements is None else numpy.ravel(elements).tolist())

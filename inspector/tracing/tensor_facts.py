@@ -14,7 +14,7 @@ from inspector.tensor_stats import NOTHING, Batch, Pending, device_name, dtype_n
 from inspector.tensor_stats.plain_tensor import is_ordinary
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
 from inspector.torch_api.sharding import LocalPart, part_of
-from inspector.torch_api.tensor_references import TensorReference, reference_to
+from inspector.torch_api.tensor_references import NO_TENSOR, TensorReference, reference_to
 from inspector.torch_api.tensors import NotCountedError, version_counter
 from inspector.tracing.uses import Use
 
@@ -67,6 +67,8 @@ class SeenInForward:
 class TensorSnapshot:
     """One tensor met while tracing, which this does not keep alive.
 
+    reference: to the tensor; to none if the trace ends before anything happens to it.
+
     before, after: `data` and `grad` before and after backward; `snapshot_after` fills in the latter.
     shared: whether an array may share its memory; only in a full trace.
     """
@@ -83,7 +85,8 @@ class TensorSnapshot:
 def snapshot_before(tensor: torch.Tensor, name: str | None, batch: Batch) -> TensorSnapshot:
     """Take the snapshot of a tensor before backward."""
     shared = batch.level == "full" and is_shared(tensor)
-    return TensorSnapshot(reference_to(tensor), _facts(tensor), name, _state(tensor, batch), shared=shared)
+    reference = NO_TENSOR if batch.holds else reference_to(tensor)
+    return TensorSnapshot(reference, _facts(tensor), name, _state(tensor, batch), shared=shared)
 
 
 def workspace_snapshot(tensor: torch.Tensor) -> TensorSnapshot:

@@ -157,7 +157,7 @@ class _Tensors(TensorColumns):
         seen = self._record.tensors.get(pair)
         if seen is not None:
             return list(map(int, seen.facts.shape))
-        return self._record.nodes[pair[0]].outputs[pair[1]].shape or []
+        return self._record.nodes[pair[0]].outputs[pair[1]].shape or ()
 
     def gradient(self, identifier: str) -> Value:
         return self._lookup.gradients.of(self._pairs[identifier])

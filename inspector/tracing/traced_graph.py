@@ -24,7 +24,7 @@ class SavedTensorFacts:
 
     tensor: a tensor of the graph, the position of a constant, or None if it is unknown.
     bytes: what it adds to the memory that the graph keeps alive, see `RetainedBytes.count`.
-    memory: the range of its elements before backward.
+    memory: the range of its elements before backward, if they may be written until the trace ends.
     """
 
     name: str

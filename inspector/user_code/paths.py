@@ -21,6 +21,7 @@ _INSTALLED = ("site-packages", "dist-packages")
 _INSTALLED_FOLDERS = tuple(f"{os.sep}{name}{os.sep}" for name in _INSTALLED)
 
 
+@functools.cache
 def _library_folders() -> tuple[str, ...]:
     """Folders of the standard library (real paths with a trailing separator)."""
     names = ("stdlib", "platstdlib")

@@ -10,7 +10,7 @@ import contextlib
 import io
 import os
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 _PREFIX = "inspect: "
 
@@ -30,7 +30,27 @@ def stderr(*, silent: bool = False) -> TextIO:
 def say(line: str, stream: TextIO | None = None) -> None:
     """Print `inspect: LINE` on `stream`, by default stderr. If the stream is closed or full, the line is lost."""
     with contextlib.suppress(Exception):
-        print(f"{_PREFIX}{line}", file=stream if stream is not None else stderr())
+        stream = stream if stream is not None else stderr()
+        with without_bars(stream):
+            print(f"{_PREFIX}{line}", file=stream)
+
+
+def has_bars() -> bool:
+    """Whether the script has a tqdm bar on the screen."""
+    return bool(getattr(_tqdm(), "_instances", ()))
+
+
+def _tqdm() -> Any:
+    """The class of bars, if the script has imported it."""
+    return getattr(sys.modules.get("tqdm"), "tqdm", None)
+
+
+def without_bars(stream: TextIO) -> contextlib.AbstractContextManager[Any]:
+    """The bars of the script leave the terminal for a block, and come back below what is printed."""
+    if not has_bars() or not stream.isatty():
+        return contextlib.nullcontext()
+    cleared: contextlib.AbstractContextManager[Any] = _tqdm().external_write_mode(file=stream)
+    return cleared
 
 
 def discard(stream: TextIO) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Iterator
 
-from inspector.diagnosis.analysis.node_ops import is_of_kind
+from inspector.diagnosis.analysis.node_ops import is_of_kind, op
 from inspector.diagnosis.analysis.nonfinite_values import (
     Kind,
+    holds_zero,
     is_finite,
     is_nonfinite,
     kind,
@@ -88,11 +89,18 @@ def _below(call: BackwardView, node: str) -> Iterator[str]:
 
 
 def _likely_origin(call: BackwardView, node: str) -> str:
-    """The origin, if not all Nodes between a non-finite output and the finite ones before it are known: the one
-    nearest to the leaves that can create non-finite values."""
+    """The origin, if not all Nodes between a non-finite output and the finite ones before it are known: one that
+    saved a zero that it divides by, else the one nearest to the leaves that can create non-finite values."""
     unseen = [other for other in _below(call, node) if kind(output(call, other)) is None]
     creators = [other for other in (node, *unseen) if is_of_kind(call, other, NodeKind.SINGULAR)]
-    return creators[-1] if creators else node
+    proven = [other for other in creators if _divides_by_zero(call, other)]
+    return (proven or creators or [node])[-1]
+
+
+def _divides_by_zero(call: BackwardView, node: str) -> bool:
+    """Whether a Node has saved a divisor that contains a zero."""
+    divisor = call.saved[node].get("other") if op(call, node) == "div" else None
+    return divisor is not None and holds_zero(call.tensors[divisor]["before"]["data"])
 
 
 def _is_mask(call: BackwardView, node: str) -> bool:

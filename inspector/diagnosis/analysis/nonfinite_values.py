@@ -83,6 +83,11 @@ def holds(value: Value) -> str:
     return words.get(kind(value) or "", "NaN or infinity")
 
 
+def holds_zero(value: Value) -> bool:
+    """Whether a known value contains a zero."""
+    return any(bool(item.get("zeros")) if is_summary(item) else item == 0 for item in _items(value))
+
+
 def _is_empty(value: Value) -> bool:
     """Whether a value is that of a tensor without elements: `[]` or `[[], []]`."""
     return isinstance(value, list) and all(map(_is_empty, value))

@@ -78,6 +78,15 @@ def find_zero_causes(evidence: Evidence, call: BackwardView) -> list[ZeroCause]:
     return [replace(rows[0][0], leaves=tuple(leaf for _, leaf in rows)) for rows in found.values()]
 
 
+def equal_operands(call: BackwardView, leaves: Iterable[str]) -> str | None:
+    """The Node that made the gradients of these leaves zero, if it is one and measures a distance: of tensors that
+    are equal. leaves: the Nodes of the leaves."""
+    causes = call.once(_causes)
+    starts = {cause.edge.source for node in leaves for cause in causes.get(node, ())}
+    only = next(iter(starts)) if len(starts) == 1 else None
+    return only if only is not None and is_of_kind(call, only, NodeKind.DISTANCE) else None
+
+
 def rule_for(call: BackwardView, zero: ZeroCause) -> str:
     """The rule that reports a cause."""
     node, dtype = zero.node, gradient_dtype(call, zero.node, zero.edge.gradient)
@@ -192,13 +201,14 @@ def has_no_violation(evidence: Evidence, call: BackwardView, node: str) -> bool:
     Not if a layer uses its output, or if the loss is zero in all of several calls, so that nothing is trained.
     """
     may_be_hinge = op(call, node) == "relu" or is_of_kind(call, node, NodeKind.CLAMPS)
-    if not may_be_hinge or not _is_zero_loss(call) or _is_used_by_a_layer(call, node):
+    if not may_be_hinge or not is_zero_loss(call) or _is_used_by_a_layer(call, node):
         return False
     calls = evidence.calls_from_the_line_of(call)
-    return len(calls) < 2 or not all(map(_is_zero_loss, calls))
+    return len(calls) < 2 or not all(map(is_zero_loss, calls))
 
 
-def _is_zero_loss(call: BackwardView) -> bool:
+def is_zero_loss(call: BackwardView) -> bool:
+    """Whether all roots are exactly zero."""
     return all(is_zero(data(call, root)) for root in call.graph.roots if root in call.tensors)
 
 

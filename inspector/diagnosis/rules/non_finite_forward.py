@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inspector.diagnosis.analysis.earlier_graphs import leaf_values
 from inspector.diagnosis.analysis.node_ops import op, operation
 from inspector.diagnosis.analysis.nonfinite_origin import (
     forward_origin_starts,
@@ -93,7 +94,7 @@ def _of_leaf(evidence: Evidence, call: BackwardView, node: str) -> Finding:
     if not isinstance(source, dict) or "line" not in source:
         source = call.location(next(edge.source for edge in call.incoming[node]))
     steps = [event for event in evidence.events if event["event"] == "step" and event["after_call"] < call.index]
-    if call.index > 1 and steps:
+    if call.index > 1 and steps and not _was_before(evidence, call, call.name(leaf)):
         source = steps[-1]["source"]
         when, advice = " since the last step", "lower the learning rate, or clip the gradients"
     else:
@@ -104,6 +105,17 @@ def _of_leaf(evidence: Evidence, call: BackwardView, node: str) -> Finding:
         at=Place(source, call.index, (leaf, node)),
         parameters=affected_leaves(call, node),
         evidence={"data": row["before"]["data"]},
+    )
+
+
+def _was_before(evidence: Evidence, call: BackwardView, name: str) -> bool:
+    """Whether a leaf was not finite in an earlier call either, in which its elements may not have been used."""
+    return any(
+        is_nonfinite(value)
+        for earlier in evidence.calls
+        if earlier.index < call.index
+        for other, value in leaf_values(earlier).items()
+        if other == name
     )
 
 

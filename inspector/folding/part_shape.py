@@ -1,0 +1,94 @@
+"""The shape of a part of a graph, as bytes: equal for parts that are the same but for where they begin.
+
+The layers of a stack usually are, and one certificate (`inspector.folding.isomorphism`) is then enough for all of
+them. Parts of different shapes may still be isomorphic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+import numpy
+
+from inspector.graph.topology import Topology
+
+
+class PartShapes:
+    """The shapes of parts of one graph."""
+
+    def __init__(self, of: Topology, colors: Iterable[Hashable]) -> None:
+        """colors: what must be equal of two functions, by position."""
+        edges = zip(of.edges.slots, of.edges.input_nrs, strict=True)
+        self._colors = numbered(colors)
+        self._turns = numpy.array(of.turns, numpy.int32)
+        self._is_leaf = numpy.frombuffer(of.leaf_flags, numpy.uint8).astype(bool)
+        self._roots = of.roots
+        self._leaving = _Ways(of.starts, of.targets, numbered(edges))
+        self._arriving = _Ways(of.arrivals.starts, of.arrivals.sources, numbered(of.arrivals.numbers))
+        self._places = numpy.full(len(of), -1, numpy.int32)
+
+    def shape_of(self, positions: Sequence[int], labels: Any) -> Hashable:
+        """The shape of a part. positions: ascending. labels: a number for each function of the graph, an array."""
+        part, places = numpy.array(positions, numpy.int32), self._places
+        places[part] = numpy.arange(len(part), dtype=numpy.int32)
+        counts, targets, kinds = self._leaving.of(part)
+        inner = places[targets]
+        ends = numpy.where(inner >= 0, inner, numpy.where(self._is_leaf[targets], -2 - targets, -1))
+        entered, sources, numbers = self._arriving.of(part)
+        outside = places[sources] < 0
+        rows = numpy.repeat(places[part], entered)[outside]
+        doors = numpy.unique(rows.astype(numpy.int64) << 32 | numbers[outside])
+        roots = numpy.array([places[position] for position in self._roots if places[position] >= 0], numpy.int32)
+        places[part] = -1
+        columns = (
+            *(labels[part], self._colors[part], numpy.argsort(self._turns[part])),
+            *(counts, kinds, ends, doors, roots),
+        )
+        return tuple([column.tobytes() for column in columns])
+
+    def shapes_of_single(self, positions: Sequence[int], labels: Any) -> list[int] | None:
+        """A number for the shape of each of many functions as parts of their own: equal where certificates are.
+
+        None if a function has too many edges, or gradients arrive at other outputs than the first.
+        """
+        part = numpy.array(positions, numpy.int32)
+        counts, targets, kinds = self._leaving.of(part)
+        entered, _, numbers = self._arriving.of(part)
+        if counts.max() > _MOST_EDGES or (len(numbers) and numbers.min() != numbers.max()):
+            return None
+        edges = numpy.full((len(part), 2 * _MOST_EDGES), -2, numpy.int64)
+        rows = numpy.repeat(numpy.arange(len(part)), counts)
+        slots = numpy.arange(len(rows)) - numpy.repeat(numpy.cumsum(counts) - counts, counts)
+        edges[rows, 2 * slots] = kinds
+        edges[rows, 2 * slots + 1] = numpy.where(self._is_leaf[targets], targets, -1)
+        entered[numpy.isin(part, self._roots)] = 1
+        columns = numpy.column_stack((labels[part], self._colors[part], entered > 0, edges))
+        found: list[int] = numpy.unique(columns, axis=0, return_inverse=True)[1].ravel().tolist()
+        return found
+
+
+_MOST_EDGES = 4
+"""Edges of a function of which there are many."""
+
+
+class _Ways:
+    """Edges by the functions at one of their ends. others: the functions at the other end. kinds: of the edges."""
+
+    def __init__(self, starts: Sequence[int], others: Sequence[int], kinds: Any) -> None:
+        self._starts, self._others = numpy.array(starts, numpy.int32), numpy.array(others, numpy.int32)
+        self._kinds = kinds
+
+    def of(self, part: Any) -> tuple[Any, Any, Any]:
+        """The number of edges of each function, and the other end and the kind of each edge."""
+        first = self._starts[part]
+        counts = self._starts[part + 1] - first
+        shifts = first - numpy.cumsum(counts) + counts
+        edges = numpy.repeat(shifts, counts) + numpy.arange(int(counts.sum()), dtype=numpy.int32)
+        return counts, self._others[edges], self._kinds[edges]
+
+
+def numbered(values: Iterable[Hashable]) -> Any:
+    """A number for each value, the same for equal ones, as an array."""
+    numbers: dict[Hashable, int] = {}
+    return numpy.array([numbers.setdefault(value, len(numbers)) for value in values], numpy.int32)
