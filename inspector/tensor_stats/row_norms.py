@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -48,13 +49,9 @@ def _has_rows(gradient: torch.Tensor) -> bool:
 
 def _measured(gradient: torch.Tensor) -> torch.Tensor | None:
     try:
-        return _norms(_rows(gradient))
+        return _norms(gradient.detach().reshape(gradient.shape[0], -1))
     except RuntimeError:  # a batch of gradients (`is_grads_batched`), whose rows are not those of the forward
         return None
-
-
-def _rows(gradient: torch.Tensor) -> torch.Tensor:
-    return gradient.detach().reshape(gradient.shape[0], -1)
 
 
 def _norms(rows: torch.Tensor) -> torch.Tensor:
@@ -67,19 +64,17 @@ def _norms(rows: torch.Tensor) -> torch.Tensor:
     return norms
 
 
-def _is_large(rows: torch.Tensor) -> bool:
-    return rows.numel() > _LARGE and rows.is_cpu and rows.dtype is torch.float32
+def _is_large(gradient: torch.Tensor) -> bool:
+    return gradient.numel() > _LARGE and gradient.is_cpu and gradient.dtype is torch.float32
 
 
 def _stand_out(gradient: torch.Tensor) -> torch.Tensor | None:
     """The norms of the rows; None if they are alike, which one reduction usually shows on the CPU."""
-    try:
-        rows = _rows(gradient)
-        if _is_large(rows) and are_surely_alike(_vector_norm(rows, dim=1)):
-            return None
-        return _norms(rows)
-    except RuntimeError:
-        return None
+    if _is_large(gradient) and gradient.dim() > 1 and not gradient.requires_grad:
+        with contextlib.suppress(RuntimeError):
+            if are_surely_alike(_vector_norm(gradient, dim=tuple(range(1, gradient.dim())))):
+                return None
+    return _measured(gradient)
 
 
 def rows_told(norms: Sequence[float]) -> GradientRows | None:

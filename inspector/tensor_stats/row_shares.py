@@ -37,10 +37,12 @@ def are_surely_alike(norms: torch.Tensor) -> bool:
     """Whether all rows are finite and none carries most of the gradient, from norms in float32, in which the
     squares of large and small numbers are lost. False if that may be so."""
     if len(norms) > _FEW:
-        return bool(are_alike(norms.numpy().astype(numpy.float64)))
-    numbers: list[float] = norms.tolist()
-    square = sum([number * number for number in numbers])
-    return _TINY < square < math.inf and max(numbers) ** 2 < CARRIES * square
+        row = norms.numpy()
+        square, largest = float(numpy.dot(row, row)), float(row.max())
+    else:
+        numbers: list[float] = norms.tolist()
+        square, largest = sum([number * number for number in numbers]), max(numbers)
+    return _TINY < square < math.inf and largest * largest < CARRIES * _MARGIN * square
 
 
 def must_be_alike(rows: int, count: int, share: float) -> bool:
