@@ -235,7 +235,11 @@ def _is_written(constant: dict[str, Any], texts: str, identifier: str, panel: An
     return isinstance(value, (int, float)) and any(_close(abs(value), abs(number)) for number in shown)
 
 
+_EXPONENTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+
+
 def _numbers(text: str) -> list[float]:
+    text += " " + " ".join(one.translate(_EXPONENTS) for one in re.findall("[⁰¹²³⁴-⁹]+", text))
     return [float(one.replace("−", "-")) for one in _NUMBER.findall(text)]  # noqa: RUF001
 
 

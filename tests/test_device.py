@@ -116,6 +116,28 @@ def test_a_graph_is_read_back_once(inspect_script, library, mode):
     assert ran.stdout.splitlines() == ["1 1", "1 0", "0 0", "0 0"], ran.stderr
 
 
+RECORDED = """
+    import inspector
+
+    with inspector.watch(model, optimizer, budget=1.0, calls=2, mode="light"):
+        for number in range(2 + 3 * 64):
+            began = times_read_back()
+            optimizer.zero_grad()
+            F.cross_entropy(model(ids).flatten(0, 1), ids.flatten()).backward()
+            optimizer.step()
+            print(times_read_back() - began)
+"""
+
+
+def test_steps_are_read_back_many_at_once(inspect_script, library):
+    """What each step left on the device is read once in 64 steps, and not in the steps between."""
+    ran = inspect_script.plain(TRAINING + RECORDED, library, "other")
+    assert ran.status == 0, ran.stderr
+    times = [int(line) for line in ran.stdout.splitlines()[2:]]
+    assert len(times) == 3 * 64
+    assert sum(count > 0 for count in times) <= 3 and max(times) <= 6
+
+
 TWICE = """
     def derivative(of, by):
         return torch.autograd.grad(of, by, grad_outputs=torch.ones_like(of), create_graph=True)[0]

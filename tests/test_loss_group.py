@@ -30,7 +30,7 @@ NAMES = {
     "p = torch.softmax(z, 0)\nL = -torch.log(p[0] + 1e-8) * 1.0": "cross entropy",
     "p = torch.exp(z) / torch.exp(z).sum()\nL = -(t * torch.log(p)).sum()": "cross entropy",
     "L = torch.nn.functional.cross_entropy(z, torch.tensor(1))": "cross entropy",
-    "y = torch.tanh(z)\nhits = ((y - t) * w).sum()": "hits",  # not said to be a loss
+    "y = torch.tanh(z)\nhits = ((y - t) * w).sum()": "((y−t)·w).sum()",  # not said to be a loss
     "s = z.exp()\nL = -(t * torch.log(s)).sum()": "loss",  # a barrier: no probability
     "p = torch.sigmoid(z)\nL = -(p * torch.log(p)).sum()": "loss",  # an entropy: weighted by itself
     "p = torch.sigmoid(z)\nL = (t * torch.log(p)).sum() * 1.0": "loss",  # a likelihood: no minus

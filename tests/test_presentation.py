@@ -136,6 +136,8 @@ def test_the_values_of_leaves_are_given() -> None:
         ("import torch\n# not a title\n", ""),
         ('"""First. Then much that would not fit into the line of a title at all."""', "First"),
         ('"""The saddle: it is flat along one direction, curved along the other one."""', "The saddle"),
+        ("# The saddle: it is flat along one direction, curved along the other one.\n", "The saddle"),
+        ("# usage: python saddle.py, with any options after it that the script itself may take\n", ""),
         (f'"""{"long " * 20}"""', ""),
         ("def broken(:\n", ""),
         ("", ""),

@@ -82,6 +82,11 @@ def test_a_rate_that_grows_on_purpose(make: Scheduler, rate: float) -> None:
     report, rates = trained(make, rate, steps=50)
     assert max(rates) >= 10 * rates[0]
     assert loud(report) == []
+    notes = [finding for finding in report.findings if finding.rule == "growing-learning-rate"]
+    scheduler = make(torch.optim.SGD([torch.zeros(1)], lr=rate))
+    assert len(notes) == isinstance(scheduler, lr_scheduler.ExponentialLR)
+    for note in notes:
+        assert note.evidence["rate"] == pytest.approx(rates[-1], rel=1e-4) and "never fell" in note.message
 
 
 def test_a_search_that_ends_in_a_spike_has_a_note() -> None:
@@ -102,7 +107,6 @@ def test_the_line_that_steps_the_scheduler() -> None:
     (row,) = recording.report().inventory.optimizers
     assert ["stepped_at" in scheduler for scheduler in row["schedulers"]] == [False, True]
     assert row["schedulers"][1]["stepped_at"]["code"] == "schedulers[1].step()"
-
 
 
 def test_without_a_timeline_it_is_not_checked() -> None:

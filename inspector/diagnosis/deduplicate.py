@@ -77,7 +77,7 @@ def _once(findings: Iterable[Finding]) -> Iterator[Finding]:
 
 
 def _explains(cause: Finding, finding: Finding) -> bool:
-    if cause is finding or finding.rule not in HIDES.get(cause.rule, ()):
+    if cause is finding or cause.severity == "note" or finding.rule not in HIDES.get(cause.rule, ()):
         return False
     return set(finding.parameters) <= set(cause.parameters)
 

@@ -51,8 +51,10 @@ def badge_places(plans: Sequence[Plan], placement: Placement, problem: Problem) 
         return {}
     obstacles = [*_obstacles(placement, problem), *_usual_badges(plans, placement, problem, badged)]
     found: dict[str, Point] = {}
+    ordered = sorted(badged, key=lambda one: _clear_places(badged[one], placement.boxes[one], obstacles))
     for _ in range(2):  # one that found no clear place may have another one moved
-        for identifier, box in badged.items():
+        for identifier in ordered:
+            box = badged[identifier]
             others = [("", _covered_by(center)) for other, center in found.items() if other != identifier]
             sides = [_sides(area) for _, area in others]
             if identifier not in found or _covered(found[identifier], min(_REACHES), sides):
@@ -86,13 +88,11 @@ def _covered_by(center: Point) -> Rectangle:
 
 def _place(box: PlannedBox, area: Rectangle, obstacles: Sequence[tuple[str, Rectangle]]) -> Point:
     """The first clear place, or the one with the least in its way."""
-    near = area.grown(_NEAR)
-    sides = [_sides(other) for owner, other in obstacles if owner != box.id and near.overlaps(other)]
+    sides = _in_the_way(box, area, obstacles)
     covered: list[tuple[float, Point]] = []
-    lists = any(words.face != "bold" for words in box.texts)
     for reach in _REACHES:
         covered = []
-        for center in _centers(area, _LISTING if lists else _BEYOND):
+        for center in _centers(box, area):
             share = _covered(center, reach, sides)
             if not share:
                 return center
@@ -100,7 +100,22 @@ def _place(box: PlannedBox, area: Rectangle, obstacles: Sequence[tuple[str, Rect
     return min(covered, key=lambda pair: pair[0])[1]
 
 
-def _centers(area: Rectangle, beyond: float) -> Iterator[Point]:
+def _clear_places(box: PlannedBox, area: Rectangle, obstacles: Sequence[tuple[str, Rectangle]]) -> int:
+    """The number of places at a box with nothing in the way; those of boxes with few are looked for first."""
+    sides = _in_the_way(box, area, obstacles)
+    return sum(not _covered(center, min(_REACHES), sides) for center in _centers(box, area))
+
+
+def _in_the_way(
+    box: PlannedBox, area: Rectangle, obstacles: Sequence[tuple[str, Rectangle]]
+) -> list[_Sides]:
+    near = area.grown(_NEAR)
+    return [_sides(other) for owner, other in obstacles if owner != box.id and near.overlaps(other)]
+
+
+def _centers(box: PlannedBox, area: Rectangle) -> Iterator[Point]:
+    lists = any(words.face != "bold" for words in box.texts)
+    beyond = _LISTING if lists else _BEYOND
     x, y = area.center
     high = max(area.height / 2, _LEAST) + beyond
     for across, down in _PLACES:

@@ -39,8 +39,8 @@ class LayoutChoice:
     """One way to lay out the panels of a figure, which have one size.
 
     remark: what it leaves out, or an empty text. least: the scale at which the figure must fit with earlier
-    choices for this one to be tried. broken: whether it breaks the figure into rows, a last resort. bound: the
-    scale at which it fits at most, known before it is laid out, and the least that is legible.
+    choices for this one to be tried. broken: whether it is a last resort, such as rows. bound: the scale at which
+    it fits at most, known before it is laid out, and the least that is legible.
     """
 
     lay_out: Callable[[], Composed]

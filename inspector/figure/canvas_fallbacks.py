@@ -32,6 +32,7 @@ from inspector.layout.problem import (
     CLOSE,
     IN_THREE_ROWS,
     IN_TWO_ROWS,
+    LOW,
     ROOMY,
     TIGHT,
     Placement,
@@ -64,7 +65,7 @@ _RICHEST = 3
 """Number of densities that are tried with formulas before any is without them."""
 _MOST_DENSE = 80
 """Boxes of a panel, Nodes and tensors, above which no denser way to draw them fits a slide; trying takes long."""
-_DENSE: _Spacings = ((CLOSE, 0.0), (TIGHT, 0.4))
+_DENSE: _Spacings = ((CLOSE, 0.0), (TIGHT, 0.4), (LOW, 0.4))
 _TURNABLE: _Spacings = ((CLOSE, 0.0),)
 """Downwards, tight ranks leave no room for badges."""
 _FULLEST = 0.4
@@ -180,7 +181,7 @@ class _Fitting:
                 partial(_laid_out, partial(self._placed, _content(shown), way, spacing), size, shown),
                 shown.remark,
                 least,
-                spacing.rows > 1,
+                spacing.rows > 1 or spacing is LOW,
                 partial(self._bound, _content(shown), way, spacing) if shown.density else None,
             )
             for shown in every

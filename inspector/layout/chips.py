@@ -7,6 +7,7 @@ begins.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
@@ -27,6 +28,8 @@ _NARROW, _MORE = 2.0, 31.0
 """The width that stands for a chip, and what its height takes in addition."""
 _TALL = 56.0
 """Minimum height of a chip that stands before its gate: more than two lines."""
+_IN_A_COLUMN = 4
+"""Minimum number of gates in a column that have their chips before them, also short ones."""
 _LINK = 3.0
 """Half the width that a link keeps clear."""
 
@@ -81,14 +84,18 @@ def with_chips(
 def _places_before(
     hung: dict[str, list[str]], placement: Placement, problem: Problem, passes: Sequence[Collection[str]]
 ) -> dict[str, Rectangle]:
-    """The places of chips before their gates: of the least tall chip of each gate to which no wire leads."""
+    """The places of chips before their gates: of the least tall chip of each gate to which no wire leads, if it is
+    tall, or if other such gates stand above or below it."""
     places: dict[str, Rectangle] = {}
     if problem.direction != "LR":
         return places
     reached = {route.target for route in problem.routes} | {host for one_pass in passes for host in one_pass}
     obstacles = list(_obstacles(placement))
+    columns = Counter(round(placement.boxes[host].center[0]) for host in hung if host not in reached)
     for host, chips in hung.items():
         gate, tall = placement.boxes[host], [chip for chip in chips if problem.sizes[chip][1] >= _TALL]
+        if len(chips) == 1 and columns[round(gate.center[0])] >= _IN_A_COLUMN:
+            tall = chips
         if host in reached or not tall or any(chip in placement.boxes for chip in chips):
             continue
         chip = min(tall, key=lambda chip: problem.sizes[chip][1])

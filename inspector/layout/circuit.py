@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from inspector.layout.alike_branches import with_alike_branches, without_ties
 from inspector.layout.chips import with_chips, without_chips
 from inspector.layout.columns import place_in_columns
 from inspector.layout.entries import with_entries
@@ -91,7 +92,10 @@ def _stacked(rows: Sequence[Placement]) -> Placement:
 
 def _gates(problem: Problem, passes: Passes) -> Placement:
     placed = place_in_columns(problem, passes, place) if passes and problem.direction == "LR" else None
-    return with_entries(placed or place(with_main_line(problem)), problem)
+    if placed is None:
+        aligned = with_alike_branches(with_main_line(problem)) if problem.direction == "LR" else None
+        placed = without_ties(place(aligned or with_main_line(problem)))
+    return with_entries(placed, problem)
 
 
 def _alike(problem: Problem, passes: Passes, chip: str) -> list[str]:

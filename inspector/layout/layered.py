@@ -105,8 +105,8 @@ def _run(
         way.append(indices[route.target])
         ways[route.id] = way
         weights = _weights(len(stops), leaving[route.source] == 1, arriving[route.target] == 1)
-        if route.level:
-            weights = [_MAIN] * len(weights)
+        if route.level:  # a tie only decides about ranks, which the first run determines
+            weights = [0 if first and route.id.startswith(TIE) else _MAIN] * len(weights)
         if first and ended:
             start = first.ranks[indices[route.source]]
             weights = [0 if start + hop in ended else weight for hop, weight in enumerate(weights)]

@@ -42,6 +42,8 @@ CLOSE = Spacing(rank=11.0, lane=18.0, straight=5.0, slope=(0.15, 24.0), badge=20
 IN_TWO_ROWS, IN_THREE_ROWS = replace(CLOSE, rows=2), replace(CLOSE, rows=3)
 TIGHT = replace(CLOSE, rank=0.4, lane=12.0, straight=1.0, slope=(0.0, 24.0))
 """For a line of gates whose wires are level."""
+LOW = replace(TIGHT, lane=6.0)
+"""For many short branches, one below the other."""
 ALIGNED = replace(CLOSE, aligned=True)
 """The same for a deep figure with leaves on many of its ranks."""
 

@@ -94,8 +94,10 @@ def matrix_formulas(circuit: Circuit) -> Iterator[StyledText]:
             if name and isinstance(form, str) and form not in ("δ", "-δ"):
                 is_shared = operand.output is not None and len(circuit.users.get(operand.output, ())) > 1
                 sign = "+=" if is_shared else "="
-                text = format_formula(f"{form}{_definitions(circuit, form)}")
-                found.setdefault(step, []).append(f"∂{_root(circuit)}/∂{name} {sign} {text}")
+                definitions = _definitions(circuit, form)
+                if definitions is not None:
+                    text = format_formula(f"{form}{definitions}")
+                    found.setdefault(step, []).append(f"∂{_root(circuit)}/∂{name} {sign} {text}")
     shown = sorted(found.items())[:_MOST_FORMULAS]
     for step, texts in shown:
         yield StyledText(f"{step}  {'   '.join(texts)}", "gradient")
@@ -105,11 +107,18 @@ def matrix_formulas(circuit: Circuit) -> Iterator[StyledText]:
         yield StyledText("δ: the gradient that arrives at the gate of this step", "quiet")
 
 
-def _definitions(circuit: Circuit, form: str) -> str:
-    """`, v1 = norm(u)` for each short name in a form."""
-    aliases = [node["alias"] for _, node in circuit.subject.graph.functions() if node.get("alias")]
-    used = set(_ALIAS.findall(form))
-    return "".join(f", {one['name']} = {one['expression']}" for one in aliases if one["name"] in used)
+def _definitions(circuit: Circuit, form: str) -> str | None:
+    """`, v1 = norm(u)` for each short name in a form; None if the script has no text for one."""
+    graph, outputs = circuit.subject.graph, circuit.subject.topology.outputs
+    found, used = "", set(_ALIAS.findall(form))
+    for key, node in graph.functions():
+        alias, tensor = node.get("alias"), outputs.get((key, 0))
+        if alias and alias["name"] in used:
+            code = alias["expression"] or (tensor and graph.tensor(tensor).get("expression"))
+            if not code:
+                return None
+            found += f", {alias['name']} = {code}"
+    return found
 
 
 def _name_of(circuit: Circuit, operand: Operand) -> str:

@@ -31,6 +31,7 @@ from inspector.styles.circuit_model import (
 )
 from inspector.styles.constant_chips import chip, constant_chip, named_lines
 from inspector.styles.gate_tables import gate_table
+from inspector.styles.gates import FULL_DIGITS
 from inspector.styles.loss_group import loss_group
 from inspector.styles.operands import Operand
 from inspector.styles.operation_names import sign_lines
@@ -173,7 +174,9 @@ def _leaf_chip(circuit: Circuit, operand: Operand, leaf: str) -> PlannedBox:
     gradient: Value = operand.gradient if is_shared else tensor["gradient"]
     below = gradient_lines(circuit, gradient, tensor["shape"], subject.look.values)
     value, below = _beside(value, below)
-    lines = named_lines(shown_name(tensor) or "leaf", value, "value", circuit.digits) + below
+    is_first = len(circuit.gates[operand.user].operands) == 1  # before a gate that nothing else enters is room
+    digits = FULL_DIGITS if is_first else circuit.digits
+    lines = named_lines(shown_name(tensor) or "leaf", value, "value", digits) + below
     lines += _held(subject, tensor)
     name = f"{leaf}.{operand.user}.{operand.id.rpartition('.')[2]}" if is_shared else leaf
     return chip(name, lines, "value", "leaf_header")

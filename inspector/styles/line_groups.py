@@ -23,7 +23,7 @@ _LARGEST = 0.5
 _LONGEST_FORMULA = 20
 _LONGEST_LINE, _MOST_LINES = 28, 3
 """Characters of a line, and lines, of a formula that is shown whole."""
-_ELLIPSIS = "…"
+ELLIPSIS = "…"
 _NEGATION = f"×{MINUS}1"  # noqa: RUF001
 _CALL = re.compile(r"(?:\w+\.)*(\w+)\((.*)\)")
 _PACKAGE = re.compile(r"(?<![\w.])(?:torch|nn|functional|F|self)\.(?:(?:nn|functional|special|linalg)\.)*")
@@ -109,7 +109,7 @@ def _sign(graph: Graph, members: Sequence[str]) -> str:
     code = _code_of_result(graph, members[0])
     call = _CALL.fullmatch(code)
     if call is not None and _is_balanced(call[2]):
-        whole, short = f"{call[1]}({call[2]})", f"{call[1]}({_ELLIPSIS})"
+        whole, short = f"{call[1]}({call[2]})", f"{call[1]}({ELLIPSIS})"
         return short_formula(whole, _LONGEST_FORMULA) or format_formula(short)
     return short_formula(code, _LONGEST_FORMULA) or _shortened(graph, members)
 
@@ -153,5 +153,5 @@ def _shortened(graph: Graph, members: Sequence[str]) -> str:
     if len(own) == 1:
         return sign
     if sign == _NEGATION:
-        return f"{MINUS}({_ELLIPSIS})"
-    return f"{sign}({_ELLIPSIS})" if sign.isalnum() or sign in _AROUND else f"{_ELLIPSIS} {sign} {_ELLIPSIS}"
+        return f"{MINUS}({ELLIPSIS})"
+    return f"{sign}({ELLIPSIS})" if sign.isalnum() or sign in _AROUND else f"{ELLIPSIS} {sign} {ELLIPSIS}"

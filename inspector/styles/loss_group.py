@@ -9,7 +9,7 @@ from inspector.graph.node_names import op_of
 from inspector.graph.places import file_and_line
 from inspector.graph.topology import Topology, topology_of
 from inspector.graph.values import is_number
-from inspector.styles.line_groups import GateGroup, right_side, sign_of
+from inspector.styles.line_groups import ELLIPSIS, GateGroup, right_side, sign_of
 from inspector.styles.operands import operands_of
 from inspector.styles.shown_name import shown_name
 
@@ -64,8 +64,10 @@ def _name(graph: Graph, members: tuple[str, ...]) -> str:
     if _is_squared_error(graph, members):
         is_reduced = any(_op(graph, one) in ("sum", "mean") for one in members)
         return "squared error" if is_reduced or not formula else formula
-    root = shown_name(graph.tensor(graph.roots[0]))
-    return formula or (UNNAMED if _MEANS_LOSS.fullmatch(root) else root or sign_of(graph, members))
+    root, sign = shown_name(graph.tensor(graph.roots[0])), sign_of(graph, members)
+    if formula or _MEANS_LOSS.fullmatch(root):
+        return formula or UNNAMED
+    return root if root and ELLIPSIS in sign else sign
 
 
 def _op(graph: Graph, identifier: str) -> str:

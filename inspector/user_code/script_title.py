@@ -10,6 +10,8 @@ LONGEST = 60
 _NOT_A_TITLE = re.compile(
     r"!|-\*-|coding|type:|noqa|ruff:|pylint|mypy:|inspect:|expect:|copyright|licen[sc]e|spdx|https?:|\(c\)", re.I
 )
+_LABEL = re.compile(r"\w+:")
+"""What a long comment begins with that is no title: `# usage: …`."""
 _COMMENT = re.compile(r"#+:?\s*(\S.*)")
 
 
@@ -19,7 +21,11 @@ def script_title(source: str) -> str:
         docstring = ast.get_docstring(ast.parse(source))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         docstring = None
-    return _shortened(docstring.splitlines()[0] if docstring else _first_comment(source))
+    if docstring:
+        return _shortened(docstring.splitlines()[0])
+    comment = _first_comment(source)
+    title = _shortened(comment)
+    return "" if _LABEL.match(comment) and " " not in title else title
 
 
 def _first_comment(source: str) -> str:

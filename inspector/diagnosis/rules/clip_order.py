@@ -3,7 +3,8 @@
 Why it matters: clipping changes the current content of `grad`. Before backward, there is nothing to clip, or
 only old gradients; after the step it is too late; before `scaler.unscale_` the norm is about 65,536 times too
 large, so the threshold reduces every gradient to almost nothing. An iterator (`model.parameters()` in a variable)
-is empty once the optimizer has read it, so that nothing is clipped. None of this raises.
+is empty once the optimizer has read it, so that nothing is clipped, and the parameters of another model have other
+gradients. None of this raises.
 
 How to fix it: the order is backward, `scaler.unscale_(optimizer)` if there is a GradScaler, clip, step. Keep a
 list of the parameters, not an iterator.
@@ -37,6 +38,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         line = exact_place(event["source"])
         harmed = names or _next_held(evidence, position)
         wrong = (_wrong(evidence, position) if names else _NOTHING) if line not in reported else None
+        if wrong is None and line not in reported and (step := _step_of_others(evidence, position)) is not None:
+            harmed = sorted(_held(evidence, step["optimizer"]))
+            wrong = _of_others(evidence, event, step)
         if wrong is not None and harmed:
             reported.add(line)
             yield RULE.found(
@@ -85,6 +89,32 @@ def _wrong(evidence: Evidence, position: int) -> tuple[str, str] | None:
             "call scaler.unscale_(optimizer) before clipping",
         )
     return None
+
+
+def _step_of_others(evidence: Evidence, position: int) -> EventRow | None:
+    """The next step, if it uses gradients of the last backward call, which gave the clipped parameters none, and
+    if its own parameters are clipped nowhere."""
+    clip, after = evidence.events[position], evidence.events[position + 1 :]
+    names, call = set(clip.get("parameters", ())), clip["after_call"]
+    step = next((event for event in after if event["event"] == "step"), None)
+    if step is None or step["after_call"] != call or call in _calls(clip, names):
+        return None
+    held = _held(evidence, step["optimizer"])
+    clipped = [event.get("parameters", held) for event in evidence.events if event["event"] == "clip"]
+    is_clipped = any(not held.isdisjoint(parameters) for parameters in clipped)
+    return step if call in _calls(step, held) and not is_clipped else None
+
+
+def _of_others(evidence: Evidence, clip: EventRow, step: EventRow) -> tuple[str, str]:
+    """(message, advice) for a clip of other parameters than those of the step. step: see `_step_of_others`."""
+    stepping = evidence.optimizer_name(step["optimizer"] or 0)
+    names = clip.get("parameters", [])
+    given = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+    return (
+        f"the clipped parameters ({given}) got no gradient from backward call {clip['after_call']}; those of "
+        f"{stepping}, which steps with its gradients, are not clipped",
+        f"give it the parameters that {stepping} holds",
+    )
 
 
 def _calls(event: EventRow, names: set[str]) -> set[int]:

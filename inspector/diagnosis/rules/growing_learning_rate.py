@@ -9,7 +9,8 @@ schedule counts: once per epoch, or once per batch.
 
 The rule: the rate never falls, ends at 10 times the rate that the optimizer was created with or more, and the loss
 is then not finite or more than twice what it was before. Not for schedules with a maximum of their own
-(`OneCycleLR`), and not where the loss was best at a rate far above the first, as in a search for a rate.
+(`OneCycleLR`). Where the loss has not become so much worse, or was best at a rate far above the first, as in a
+search for a rate, it is a note.
 
 Example:
 
@@ -22,6 +23,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 from inspector.diagnosis.analysis.learning_rates import TENFOLD, RateRow, initial_rate, rate_rows
@@ -49,10 +51,14 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         if not initial or not schedulers or any(row["class"] in _WITH_MAXIMUM for row in schedulers):
             continue
         rows = rate_rows(evidence, position)
-        if _has_grown(rows, initial) and _best_rate(rows) <= BEST_WITHIN * initial:
-            before, after = _losses(rows, initial)
-            if not math.isfinite(after) or (before > 0 and after > WORSE * before):
-                yield _finding(evidence, position, schedulers[0], rows)
+        if not _has_grown(rows, initial):
+            continue
+        before, after = _losses(rows, initial)
+        is_worse = not math.isfinite(after) or (before > 0 and after > WORSE * before)
+        if is_worse and _best_rate(rows) <= BEST_WITHIN * initial:
+            yield _finding(evidence, position, schedulers[0], rows)
+        else:
+            yield _note(evidence, position, schedulers[0], rows)
 
 
 def _has_grown(rows: list[RateRow], initial: float) -> bool:
@@ -79,17 +85,35 @@ def _losses(rows: list[RateRow], initial: float) -> tuple[float, float]:
     return before, statistics.median(row.loss for row in rows[-SMOOTHED:])
 
 
+def _note(evidence: Evidence, position: int, scheduler: SchedulerRow, rows: list[RateRow]) -> Finding:
+    """What a search for a rate and a wrong factor have in common: only the script's author can tell them apart."""
+    return replace(RULE, severity="note").found(
+        f"{_grew(evidence, position, scheduler, rows)}, and never fell",
+        "if this is no search for a rate, give the scheduler a factor below 1, or call its step() as often as the "
+        "schedule counts",
+        at=Place(scheduler["source"]),
+        parameters=sorted(evidence.held_by(position)),
+        evidence={"initial": initial_rate(evidence, position), "rate": rows[-1].rate},
+    )
+
+
+def _grew(evidence: Evidence, position: int, scheduler: SchedulerRow, rows: list[RateRow]) -> str:
+    stepped = at_line(scheduler.get("stepped_at")).replace("(line", "(stepped in line")
+    return (
+        f"the learning rate of {evidence.optimizer_name(position)} grew from "
+        f"{number(initial_rate(evidence, position))} to {number(rows[-1].rate)} by {scheduler['class']}{stepped}"
+    )
+
+
 def _finding(evidence: Evidence, position: int, scheduler: SchedulerRow, rows: list[RateRow]) -> Finding:
     initial = initial_rate(evidence, position)
     before, after = _losses(rows, initial)
     bad = next((row for row in rows if not math.isfinite(row.loss)), None)
-    stepped = at_line(scheduler.get("stepped_at")).replace("(line", "(stepped in line")
     rose = f"the loss went from {number(before)} to {number(after)}"
     if bad is not None:
         rose = f"at step {bad.step:,}, at a rate of {number(bad.rate)}, the loss is not finite"
     found = RULE.found(
-        f"the learning rate of {evidence.optimizer_name(position)} grew from {number(initial)} to "
-        f"{number(rows[-1].rate)} by {scheduler['class']}{stepped}; {rose}",
+        f"{_grew(evidence, position, scheduler, rows)}; {rose}",
         "give the scheduler a factor below 1, or call its step() as often as the schedule counts: once per epoch, "
         "or once per batch",
         at=Place(scheduler["source"]),

@@ -57,7 +57,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 parameters=[row["name"] for row in rows],
                 evidence={"forgotten": len(rows)},
             )
-    yield from _whole_models(evidence, forgotten, set(learning))
+    yield from _whole_models(evidence, forgotten, set(learning.values()))
     yield from _made_anew(evidence)
 
 
@@ -83,17 +83,20 @@ def _made_anew(evidence: Evidence) -> Iterator[Finding]:
             )
 
 
-def _whole_models(evidence: Evidence, forgotten: list[LeafRow], learning: set[str | None]) -> Iterator[Finding]:
+def _whole_models(evidence: Evidence, forgotten: list[LeafRow], numbers: set[int]) -> Iterator[Finding]:
     """Models of which no optimizer holds a parameter: notes, since a fixed network that was not frozen looks the
-    same as a loss with parameters that were forgotten."""
+    same as a loss with parameters that were forgotten. numbers: of the optimizers that train other models; the
+    line is that of the only one."""
+    made = evidence.optimizers[next(iter(numbers))]["source"] if len(numbers) == 1 else None
     held = {leaf["model"] for leaf in evidence.leaves if leaf["optimizers"]}
     models = dict.fromkeys(leaf["model"] for leaf in forgotten if leaf["model"] is not None)
-    for model in [model for model in models if model not in held and learning]:
+    for model in [model for model in models if model not in held and numbers]:
         names = [leaf["name"] for leaf in forgotten if leaf["model"] == model]
         one, many = f"parameter of {model} gets gradients", f"parameters of {model} get gradients"
         yield replace(RULE, severity="note").found(
             f"{pluralize(len(names), one, many)}, and no optimizer holds any parameter of {model}",
             "give them to an optimizer if they are to learn, or freeze them with requires_grad_(False)",
+            at=None if made is None else Place(made),
             parameters=names,
             evidence={"forgotten": len(names)},
         )

@@ -386,7 +386,8 @@ class Flight:
         bad = next((step for step, root in enumerate(roots) if root is not None and root - root != 0), None)
         if bad is not None and not self.is_broken:
             step = self._steps.counter.finished + bad + 1
-            log.triggers.append({**self._trigger("root_not_finite", known[-1]), "step": step})
+            found = self._trigger("root_not_finite", known[-1])
+            log.triggers.append({**found, "step": step, "backward_call": None})  # one of several
         if known:
             log.last_root = Root(known[-1], is_exact=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
@@ -40,6 +40,17 @@ class NodeNorms:
     rows: torch.Tensor | None = None
     outputs: OutputParts = field(default_factory=dict)
     sent: torch.Tensor | None = None
+
+    def tensors(self) -> list[torch.Tensor]:
+        """All that is measured."""
+        rows = [] if self.rows is None else [self.rows]
+        return [self.norms, *rows, *(norm for its in self.outputs.values() for norm in its)]
+
+    def read(self, copies: Iterator[torch.Tensor]) -> NodeNorms:
+        """The same with copies of `tensors()`, in that order."""
+        norms, rows = next(copies), None if self.rows is None else next(copies)
+        outputs = {path: [next(copies) for _ in its] for path, its in self.outputs.items()}
+        return replace(self, norms=norms, rows=rows, outputs=outputs, sent=None)
 
     def without(self, scale: torch.Tensor) -> NodeNorms:
         """The same of gradients that a scale was multiplied to, without it."""

@@ -14,6 +14,7 @@ from inspector.recording.flight.gradient_norms import GradientColumns, GradientN
 from inspector.recording.flight.nap import Roots
 from inspector.recording.flight.node_layout import MOST_MODULES
 from inspector.recording.flight.node_norms import NodeNorms
+from inspector.recording.flight.read_back import on_cpu
 from inspector.recording.flight.roots import Root
 from inspector.recording.flight.thinned_rows import RowColumns, ThinnedRows
 from inspector.recording.flight.trigger_search import TriggerSearch
@@ -48,6 +49,19 @@ class Step:
     measured: list[StepNorms] = field(default_factory=list)
     nodes: list[NodeNorms] = field(default_factory=list)
     updates: list[StepNorms] = field(default_factory=list)
+
+    def tensors(self) -> list[torch.Tensor]:
+        """Its roots that may be on a device, and what arrived at Nodes."""
+        roots = [root.value for root in self.roots.values() if isinstance(root.value, torch.Tensor)]
+        return [*roots, *(tensor for nodes in self.nodes for tensor in nodes.tensors())]
+
+    def read(self, copies: Iterator[torch.Tensor]) -> Step:
+        """The same step with copies of `tensors()`, in that order."""
+        roots = {
+            number: replace(root, value=float(next(copies))) if isinstance(root.value, torch.Tensor) else root
+            for number, root in self.roots.items()
+        }
+        return replace(self, roots=roots, nodes=[nodes.read(copies) for nodes in self.nodes])
 
     def scalars(self) -> dict[int, Scalars]:
         """Its numbers; waits for a device."""
@@ -107,15 +121,16 @@ class StepStore:
         """Work on the steps that wait."""
         waiting = self._waiting
         self._waiting = _Waiting(waiting.last, waiting.last)
-        first, steps = waiting.before + 1, list(waiting.steps.values())
+        first = waiting.before + 1
         if waiting.last < first:
             return
         with unobserved():
+            steps = _read(list(waiting.steps.values()))
             norms, known = self.norms.matrix([step.measured for step in steps])
             scalars, calls = [step.scalars() for step in steps], [step.calls for step in steps]
             modules = {
                 row: self.search.add_nodes(number, step.nodes)
-                for row, (number, step) in enumerate(waiting.steps.items())
+                for row, (number, step) in enumerate(zip(waiting.steps, steps, strict=True))
                 if step.nodes
             }
             block = Block(list(waiting.steps), calls, scalars, norms, known, list(self.norms.names), modules)
@@ -196,6 +211,15 @@ class StepStore:
     def triggers(self) -> list[Trigger]:
         """The triggers found so far."""
         return self.search.triggers(self.norms.names, self.steps)
+
+
+def _read(steps: list[Step]) -> list[Step]:
+    """Steps whose roots and norms at Nodes are on the CPU; waits once for a device."""
+    tensors = [tensor for step in steps for tensor in step.tensors()]
+    if all(tensor.is_cpu for tensor in tensors):
+        return steps
+    copies = iter(on_cpu(tensors))
+    return [step.read(copies) for step in steps]
 
 
 class _Columns:

@@ -66,7 +66,8 @@ class ClippedGrads(threading.local):
     def after(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
         """After the clipping."""
         clipped = [leaf for leaf in self._given or () if self._log.leaves.tensor(leaf) is not None]
-        facts = {} if self._given is None else {"parameters": clipped}
+        is_known = self._given is not None and (bool(clipped) or not self._given)  # else they are gone
+        facts = {"parameters": clipped} if is_known else {}
         event = self._log.add("clip", frame, None, clipped, **facts)
         numbers = [item for item in args if isinstance(item, (int, float)) and not isinstance(item, bool)]
         if event is not None and numbers:
