@@ -92,6 +92,17 @@ def test_the_inspector_stands_before_the_script_of_a_launcher(given: str, wanted
     assert (None if command is None else command[1:]) == expected
 
 
+def test_a_launcher_may_be_given_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("bin", "work"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "torchrun").write_text("#!/bin/sh\n")
+        (tmp_path / folder / "torchrun").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    command = launch_command([str(tmp_path / "bin" / "torchrun"), "train.py"], [])
+    assert command is not None and command[1:] == ["-m", "torch.distributed.run", "-m", "inspector", "train.py"]
+    assert launch_command([str(tmp_path / "work" / "torchrun"), "train.py"], []) is None  # a script of this name
+
+
 @pytest.mark.parametrize("given", ["torchrun --standalone", "torchrun --no-python train.py"])
 def test_a_launcher_without_a_python_script_is_refused(given: str) -> None:
     with pytest.raises(OptionError, match=r"^torchrun"):

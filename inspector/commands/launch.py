@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,9 +33,10 @@ def launch_command(arguments: Sequence[str], own: Sequence[str]) -> list[str] | 
 
     arguments: after the options of inspect. own: these options. Raises OptionError if there is no script.
     """
-    if Path(arguments[0]).exists():
+    if Path(arguments[0]).exists() and not _is_installed(arguments[0]):
         return None
-    words = next((words for words in LAUNCHERS if tuple(arguments[: len(words)]) == words), None)
+    given = (Path(arguments[0]).name, *arguments[1:])
+    words = next((words for words in LAUNCHERS if given[: len(words)] == words), None)
     if words is None:
         return None
     rest = list(arguments[len(words) :])
@@ -46,6 +48,12 @@ def launch_command(arguments: Sequence[str], own: Sequence[str]) -> list[str] | 
         raise OptionError(f"{name} {_WITHOUT_PYTHON[0]}: only a Python script can be inspected")
     script = ["-m", *rest[place + 1 :]] if rest[place] == "--module" else rest[place:]
     return [sys.executable, "-m", LAUNCHERS[words], *rest[:place], "-m", "inspector", *own, *script]
+
+
+def _is_installed(program: str) -> bool:
+    """Whether this file is the program that its name stands for, not a script of this name in some folder."""
+    found = shutil.which(Path(program).name)
+    return found is not None and Path(found).samefile(program)
 
 
 def launch(command: Sequence[str], options: Options) -> int:
