@@ -30,13 +30,12 @@ FEWEST_CALLS = 2
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """One finding for each optimizer of a script that ended without any step, for which the watch waits; and for
-    each with a scheduler that steps, while another optimizer steps the same parameters."""
+    """One finding for each optimizer of a script that ended without a step of it, for which the watch waits; and
+    for each with a scheduler that steps, while another optimizer steps the same parameters."""
     exit = evidence.report.script.exit
     ended = exit["status"] is not None and exit["exception"] is None
-    stepped = any(event["event"] in ("step", "skipped_step") for event in evidence.events)
     named = any(row["text"].endswith(".step") for row in evidence.report.inventory.statements)
-    for number, row in enumerate(evidence.optimizers if ended and not stepped and not named else ()):
+    for number in _idle(evidence) if ended and not named else ():
         leaves = [leaf for leaf in evidence.leaves if number in leaf["optimizers"] and not leaf["written"]]
         names = [leaf["name"] for leaf in leaves if any(call["gradient"] for call in leaf["calls"])]
         calls = {call["backward_call"] for leaf in leaves for call in leaf["calls"] if call["gradient"]}
@@ -45,11 +44,25 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 f"{evidence.optimizer_name(number)} never stepped: {len(calls)} recorded backward calls gave "
                 f"gradients to {pluralize(len(names), 'parameter')} of it, and nothing used them",
                 "call its step() after backward()",
-                at=Place(row["source"]),
+                at=Place(evidence.optimizers[number]["source"]),
                 parameters=names,
                 evidence={"calls": len(calls), "backward": _only_line(evidence, calls)},
             )
     yield from _scheduled(evidence)
+
+
+def _idle(evidence: Evidence) -> list[int]:
+    """The optimizers without any step. Where others stepped, this is known only if every step was recorded."""
+    if not any(event["event"] in ("step", "skipped_step") for event in evidence.events):
+        return list(range(len(evidence.optimizers)))
+    timeline = evidence.report.timeline
+    if timeline is None or any(level.get("skips") for level in timeline["levels"]):
+        return []
+    moving = {column["name"] for column in timeline["columns"] if column["kind"] == "learning_rate"}
+    stepped = {name for number in evidence.stepped for name in evidence.held_by(number)}
+    numbers = [number for number in range(len(evidence.optimizers)) if number not in evidence.stepped]
+    idle = [number for number in numbers if evidence.optimizer_name(number) not in moving]
+    return [number for number in idle if not evidence.held_by(number) & stepped]
 
 
 def _only_line(evidence: Evidence, calls: set[int]) -> int | None:
