@@ -52,17 +52,19 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _idle(evidence: Evidence) -> list[int]:
-    """The optimizers without any step. Where others stepped, this is known only if every step was recorded."""
-    if not any(event["event"] in ("step", "skipped_step") for event in evidence.events):
+    """The optimizers without any step, also a skipped one. Where others stepped, this is known only if every step
+    was recorded."""
+    steps = [event for event in evidence.events if event["event"] in ("step", "skipped_step")]
+    if not steps:
         return list(range(len(evidence.optimizers)))
-    timeline = evidence.report.timeline
-    if timeline is None or any(level.get("skips") for level in timeline["levels"]):
+    timeline, known = evidence.report.timeline, {event["optimizer"] for event in steps}
+    if None in known or timeline is None or any(level.get("skips") for level in timeline["levels"]):
         return []
     moving = {column["name"] for column in timeline["columns"] if column["kind"] == "learning_rate"}
-    stepped = {name for number in evidence.stepped for name in evidence.held_by(number)}
-    numbers = [number for number in range(len(evidence.optimizers)) if number not in evidence.stepped]
+    held = {name for number in known if number is not None for name in evidence.held_by(number)}
+    numbers = [number for number in range(len(evidence.optimizers)) if number not in known]
     idle = [number for number in numbers if evidence.optimizer_name(number) not in moving]
-    return [number for number in idle if not evidence.held_by(number) & stepped]
+    return [number for number in idle if not evidence.held_by(number) & held]
 
 
 def _only_line(evidence: Evidence, calls: set[int]) -> int | None:
