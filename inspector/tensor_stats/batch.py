@@ -122,7 +122,7 @@ class _Summary(Pending):
             return None
 
     def row_norms(self, most: int) -> Callable[[], numpy.ndarray | None] | None:
-        if not self.shape or not 1 < self.shape[0] <= most:
+        if not self.shape or not 1 < self.shape[0] <= most or self.arranged == UNARRANGED:
             return None
         if not (self.arranged is None or is_dense(self.shape, self.arranged)):
             return None
