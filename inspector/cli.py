@@ -230,7 +230,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 @click.option(
     "--canvas",
     type=click.Choice(CHOICES["canvas"]),
-    help="Size of the figure: a slide, its left half, its upper half (strip), or that of its content (tight).  "
+    help="Size of the figure: a slide, its left half, its upper half (strip), or just the content (tight).  "
     "[default: tight; 16:9 for frames]",
 )
 @click.option(

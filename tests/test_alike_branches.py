@@ -91,3 +91,16 @@ def test_what_is_not_alike_is_left_alone() -> None:
     assert with_alike_branches(problem) is problem
     tied = with_alike_branches(_problem([*BRANCHES, ("a3", "d"), ("b3", "d"), ("c3", "e"), ("d", "e")]))
     assert {route.target for route in tied.routes if route.id.startswith(TIE)} == {"a1", "b1", "c1"}
+
+
+def test_long_branches_are_compared_without_recursion() -> None:
+    count, names = 2_000, ("left", "right")
+    boxes = {f"{name}{at}": (10.0, 10.0) for name in names for at in range(count)}
+    routes = [
+        Route(f"{name}{at}.0", f"{name}{at}", f"{name}{at - 1}" if at else "root")
+        for name in names
+        for at in range(count)
+    ]
+    problem = Problem("LR", {"root": (10.0, 10.0), **boxes}, {}, frozenset(), tuple(routes))
+    ties = with_alike_branches(problem).routes[len(routes) :]
+    assert [tie.target for tie in ties] == [f"{name}{count - 1}" for name in names]

@@ -123,7 +123,7 @@ def draw(
     style: by default `attributes`, and `modules` above 30 Nodes. depth: "auto", a number of levels, or "full".
     detail: beginner hides AccumulateGrad, standard shows every Node, expert also what each Node saved; by default
     chosen by size. direction: from the root to the leaves. arrows: the way that values flow, or the gradient.
-    canvas: a slide, its left or upper half, or that of the content. derivatives: how to write them on the edges.
+    canvas: a slide, its left or upper half, or the size of the content. derivatives: the way to write them.
     values: numbers up to 4 x 4, a heat map up to 16 x 16, shape and norm, or the first of these that fits.
     path: `x:loss`, the tensors whose paths are highlighted. code: show the source beside the graph.
     theme, text: the defaults of `Picture.svg` and `Picture.save`.

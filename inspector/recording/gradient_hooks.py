@@ -29,7 +29,7 @@ Gradients: TypeAlias = tuple[torch.Tensor | None, ...]
 
 
 class CreationWatch(NamedTuple):
-    """What is told of a call under create_graph.
+    """Callbacks of a call under create_graph.
 
     runs: called with the position of each Node before it runs. flows: called with gradients, which have Nodes of
     their own there, and their values.
@@ -48,7 +48,7 @@ class _Measures(NamedTuple):
 
 
 class GradientCapture:
-    """Fills a GradientFlow while the engine runs. creation: told of a call under create_graph."""
+    """Fills a GradientFlow while the engine runs. creation: the callbacks of a call under create_graph."""
 
     def __init__(self, batch: Batch, creation: CreationWatch | None = None) -> None:
         self._creation = creation

@@ -115,7 +115,7 @@ class RowNorms:
             self._left -= gradient.shape[0]
 
     def _measure(self, gradient: torch.Tensor, value: Pending) -> Callable[[], numpy.ndarray | None] | None:
-        """The norms of rows that are not measured with others; None if nothing can be told of them."""
+        """The norms of rows that are not measured with others; None if no row can stand out."""
         if not _has_rows(gradient):
             return None
         share = value.largest_share

@@ -8,10 +8,10 @@ import numpy
 import torch
 
 CARRIES = 0.9
-"""A row is told from this share of the gradient's square on."""
+"""Share of the square of the gradient's norm from which a row stands out."""
 
 LEAST = 4
-"""Of so many rows at least: one of two carries most of many healthy gradients."""
+"""Minimum number of rows: one of two carries most of many healthy gradients."""
 
 _TINY = 1e-280
 _MARGIN = 0.999
@@ -46,7 +46,7 @@ def are_surely_alike(norms: torch.Tensor) -> bool:
 
 
 def must_be_alike(rows: int, count: int, share: float) -> bool:
-    """Whether no row of a finite gradient can be told, whatever its norm.
+    """Whether no row of a finite gradient can stand out, whatever its norm.
 
     count: of the elements. share: the largest share of one element of the gradient's square.
     """

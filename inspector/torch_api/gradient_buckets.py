@@ -1,4 +1,4 @@
-"""The buckets in which DistributedDataParallel reduces gradients, as its reducer tells them."""
+"""The buckets in which DistributedDataParallel reduces gradients, as its reducer reports them."""
 
 from __future__ import annotations
 

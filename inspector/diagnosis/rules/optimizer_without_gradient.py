@@ -41,11 +41,11 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             optimizer = evidence.optimizers[number]
             held = sum(len(group["parameters"]) for group in optimizer["groups"])
             steps = sum(1 for step in evidence.steps if step["optimizer"] == number)
-            why, mend = _explained(evidence, [row.leaf for row in rows if row.leaf["name"] in names])
+            why, fix = _explained(evidence, [row.leaf for row in rows if row.leaf["name"] in names])
             yield RULE.found(
                 f"{evidence.optimizer_name(number)} stepped {pluralize(steps, 'time')}, but {len(names)} of "
                 f"its {pluralize(held, 'parameter')} never got a gradient{why}",
-                mend,
+                fix,
                 at=Place(optimizer["source"]),
                 parameters=names,
                 evidence={"held": held, "without": len(names), "steps": steps},

@@ -84,7 +84,7 @@ def _with_zeros(evidence: Evidence, number: int, steps: int) -> Iterator[Finding
         advice = "compare the prediction with a target of its own, not with what the same parameters computed"
         place = Place(call.location(node), call.index, (node,))
     else:
-        return  # another rule tells why
+        return  # another rule says why
     yield RULE.found(
         f"{wrong}: all gradients were zero in {pluralize(steps, 'step')} of {evidence.optimizer_name(number)}, "
         "which changed nothing",

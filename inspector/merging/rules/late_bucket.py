@@ -32,12 +32,12 @@ _LEAST_SHARE = 0.1
 
 def check(merged: MergedRun) -> Iterator[RankFinding]:
     """Yield each wrapper's bucket for which others wait, in the first call that shows it."""
-    told: set[str] = set()
+    seen: set[str] = set()
     for call in merged.ordered:
         waiting = [item for item in call.reduction.ordered if _is_late(item)]
         for wrapper in dict.fromkeys(item.bucket.wrapper.name for item in waiting):
-            if wrapper not in told:
-                told.add(wrapper)
+            if wrapper not in seen:
+                seen.add(wrapper)
                 yield from _finding(call, [item for item in waiting if item.bucket.wrapper.name == wrapper])
 
 
