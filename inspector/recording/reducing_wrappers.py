@@ -41,7 +41,7 @@ def reducing_wrappers(names: Names, graph: GraphSnapshot, nodes: ThreadNodes | N
 
 
 def _reduced(name: str, wrapper: DistributedDataParallel, names: Names) -> Iterator[WrapperRow]:
-    """What a wrapper will reduce; nothing after a forward under `no_sync()`, and where torch does not tell."""
+    """What a wrapper will reduce; nothing after a forward under `no_sync()`, or if torch does not report it."""
     if not wrapper.require_forward_param_sync:  # set by each forward: whether its gradients are to be reduced
         return
     buckets: list[BucketRow] = [

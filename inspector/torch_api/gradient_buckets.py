@@ -52,7 +52,7 @@ GRADIENT_BUCKETS = Capability(
 
 
 def buckets_of(module: DistributedDataParallel) -> list[Bucket]:
-    """The buckets of the next reduction, in the order in which they are reduced; none if torch does not tell them.
+    """The buckets of the next reduction, in the order of their reduction; none if torch does not report them.
 
     No collective is called."""
     if getattr(module, "_use_python_reducer", False):  # a compiled backward reduces them itself
