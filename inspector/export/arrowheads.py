@@ -90,22 +90,22 @@ def _last_start(points: Sequence[Point], gap: float) -> int:
 def _shares(segments: Sequence[Sequence[Point]], tips: Sequence[Point], gaps: Sequence[float]) -> list[float]:
     """The parameter of the last place of each segment that is so far away from the tip, in whole `_STEPS`.
 
-    All segments at once, eight parts a round: a large figure has thousands of wires, and in Python each of them
-    would take longer than the rest of its SVG.
+    All segments at once, eight parts a round: a large figure has thousands of wires, and in Python each of
+    them would take longer than the rest of its SVG. Points are complex numbers.
     """
-    points = numpy.array(segments, dtype=float).reshape(-1, 1, 4, 2)
-    start, second, third, end = (points[:, :, place] for place in range(4))
+    points = numpy.array(segments, dtype=float).reshape(-1, 4, 2).view(complex)
+    start, second, third, end = points.transpose(1, 0, 2)
     c = (second - start) * 3.0
     b = (third - second) * 3.0 - c
     a = end - start - c - b
-    d = start - numpy.array(tips, dtype=float).reshape(-1, 1, 2)
+    d = start - numpy.array(tips, dtype=float).reshape(-1, 2).view(complex)
     nearest = numpy.array(gaps, dtype=float)[:, None] ** 2
     far, width = numpy.zeros((len(points), 1), dtype=numpy.int64), _STEPS
     while width > 1:
         width //= _PARTS
-        t = ((far + _WITHIN * width) / _STEPS)[:, :, None]
+        t = (far + _WITHIN * width) / _STEPS
         away = ((a * t + b) * t + c) * t + d
-        is_near = (away * away).sum(2) < nearest
+        is_near = away.real**2 + away.imag**2 < nearest
         is_near[:, -1] = True  # the end of the part that is divided
         far += is_near.argmax(1)[:, None] * width
     shares: list[float] = (far[:, 0] / _STEPS).tolist()

@@ -21,8 +21,7 @@ _DASHED = f' stroke-dasharray="{" ".join(map(decimal, DASHES))}"'
 class SvgDrawing:
     """State shared by all parts of a file.
 
-    prefix: of all ids. fonts: prefix of the names of embedded fonts. used: the ids in use. numbers: cache of
-    formatted lengths.
+    prefix: of all ids. fonts: prefix of the names of embedded fonts. used: the ids in use.
     """
 
     theme: Theme
@@ -30,7 +29,6 @@ class SvgDrawing:
     prefix: str
     fonts: str
     used: set[str] = field(default_factory=set)
-    numbers: Numbers = field(default_factory=lambda: Numbers())
 
     def colour(self, ink: str) -> str:
         return colour_of(self.theme, ink)
@@ -57,39 +55,29 @@ class SvgDrawing:
             return text_element(piece, self.colour(piece.ink), self.mode, self.fonts)
         if isinstance(piece, FilledArea):
             return self._area(piece)
-        numbers = self.numbers
         if isinstance(piece, ArrowHead):
-            corners = " L".join([f"{numbers[x]} {numbers[y]}" for x, y in piece.corners])
+            corners = " L".join([f"{decimal(x)} {decimal(y)}" for x, y in piece.corners])
             return f'<path d="M{corners}Z" fill="{self.colour(piece.ink)}"/>'
-        start, *curves = [f"{numbers[x]} {numbers[y]}" for x, y in piece.points]
+        start, *curves = [f"{decimal(x)} {decimal(y)}" for x, y in piece.points]
         return (
             f'<path d="M{start}C{" ".join(curves)}" fill="none"'
-            f' stroke="{self.colour(piece.ink)}" stroke-width="{numbers[piece.width]}"'
+            f' stroke="{self.colour(piece.ink)}" stroke-width="{decimal(piece.width)}"'
             f"{_DASHED if piece.dashed else ''}/>"
         )
 
     def _area(self, piece: FilledArea) -> str:
         paint = f' fill="{"none" if piece.fill is None else self.colour(piece.fill)}"'
-        numbers = self.numbers
         if piece.stroke is not None:
-            paint += f' stroke="{self.colour(piece.stroke)}" stroke-width="{numbers[piece.width]}"'
-        area, radius = piece.area, numbers[piece.radius]
+            paint += f' stroke="{self.colour(piece.stroke)}" stroke-width="{decimal(piece.width)}"'
+        area, radius = piece.area, decimal(piece.radius)
         if piece.upper and piece.radius:
             return f'<path d="{_upper_rounded(area, piece.radius)}"{paint}/>'
         if piece.is_disc:
             x, y = area.center
-            return f'<circle cx="{numbers[x]}" cy="{numbers[y]}" r="{radius}"{paint}/>'
+            return f'<circle cx="{decimal(x)}" cy="{decimal(y)}" r="{radius}"{paint}/>'
         corners = f' rx="{radius}"' if piece.radius else ""
-        place = f'x="{numbers[area.x]}" y="{numbers[area.y]}"'
-        return f'<rect {place} width="{numbers[area.width]}" height="{numbers[area.height]}"{corners}{paint}/>'
-
-
-class Numbers(dict[float, str]):
-    """Length → text (`decimal`). Cached, since half of the lengths in a figure occur more than once."""
-
-    def __missing__(self, value: float) -> str:
-        text = self[value] = decimal(value)
-        return text
+        place = f'x="{decimal(area.x)}" y="{decimal(area.y)}"'
+        return f'<rect {place} width="{decimal(area.width)}" height="{decimal(area.height)}"{corners}{paint}/>'
 
 
 def identifier(prefix: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 
+
+@lru_cache(maxsize=16_384)  # half of the lengths in a figure occur more than once
 def decimal(value: float) -> str:
     """`value` rounded to two decimals, without trailing zeros and without `-0`.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 # Control and format characters (e.g. marks of text direction), surrogates, private and unassigned code points.
 _DROPPED = ("Cc", "Cf", "Cs", "Co", "Cn")
@@ -17,8 +18,11 @@ def sanitize(text: str) -> str:
 
     Letters and accents are composed (NFC), since the bundled fonts cannot position accents.
     """
-    if text.isascii() and text.isprintable():
-        return text
+    return text if text.isascii() and text.isprintable() else _without_unsafe(text)
+
+
+@lru_cache(maxsize=4_096)
+def _without_unsafe(text: str) -> str:
     kept = (character for character in text.translate(_BLANKS) if unicodedata.category(character) not in _DROPPED)
     return unicodedata.normalize("NFC", "".join(kept))
 
