@@ -9,6 +9,7 @@ real graphs: neither is used.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import pygraphviz  # type: ignore[import-untyped]
@@ -82,13 +83,26 @@ def arrange(blocks: Sequence[DotBlock], links: Sequence[DotLink], room: DotSetti
     graph = pygraphviz.AGraph()
     graph.from_string(_source(blocks, links, room))  # faster than call by call
     try:
-        graph.layout(prog="dot")
+        _run_dot(graph.handle)
         top = float(graph.graph_attr["bb"].split(",")[3])
-        return [_corner(graph, index, block, top) for index, block in enumerate(blocks)]
+        return [_corner(graph.handle, index, block, top) for index, block in enumerate(blocks)]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise LayoutFailed(f"Graphviz gave no usable layout ({type(error).__name__}: {error})") from error
     finally:
         graph.close()
+
+
+def _run_dot(handle: Any) -> None:
+    """What AGraph.layout does, without a context and a list of arguments for each run."""
+    context = _context()
+    pygraphviz.graphviz.gvLayout(context, handle, b"dot")
+    pygraphviz.graphviz.gvRender(context, handle, format=b"dot")  # writes the positions to the graph
+    pygraphviz.graphviz.gvFreeLayout(context, handle)
+
+
+@cache
+def _context() -> Any:
+    return pygraphviz.graphviz.gvContextWithBuiltins()
 
 
 def _source(blocks: Sequence[DotBlock], links: Sequence[DotLink], room: DotSettings) -> str:
@@ -135,6 +149,7 @@ def _is_even(block: DotBlock) -> bool:
     return block.bands[0] == block.bands[2]
 
 
-def _corner(graph: Any, index: int, block: DotBlock, top: float) -> Point:
-    x, y = map(float, graph.get_node(str(index)).attr["pos"].split(","))
+def _corner(handle: Any, index: int, block: DotBlock, top: float) -> Point:
+    node = pygraphviz.graphviz.agnode(handle, str(index).encode(), 0)
+    x, y = map(float, pygraphviz.graphviz.agget(node, b"pos").split(b","))
     return (x - block.width / 2, top - y - block.height / 2)
