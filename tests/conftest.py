@@ -23,6 +23,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="Write the files of tests/golden anew.")
 
 
+def pytest_collection_finish() -> None:
+    """What thousands of collected tests are made of stays to the end: no collection of garbage visits it again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[ForkServer]:
     """A process that has imported torch and the inspector, and forks a child for every run."""
