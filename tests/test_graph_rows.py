@@ -6,7 +6,7 @@ import networkx
 import pytest
 
 from inspector.graph.rows import Rows, rows_of
-from inspector.graph.traversal import strong_components
+from inspector.graph.traversal import on_cycles, strong_components
 
 
 def rows(seed):
@@ -71,6 +71,13 @@ def test_components(seed):
     expected = {frozenset(component) for component in networkx.strongly_connected_components(flow)}
     assert {frozenset(v for v in range(12) if numbers[v] == number) for number in set(numbers)} == expected
     assert all(numbers[target] <= numbers[vertex] for vertex, target in flow.edges)
+    others = [[target for target in targets if target != vertex] for vertex, targets in enumerate(following)]
+    assert on_cycles(others) == [any({vertex} < component for component in expected) for vertex in range(12)]
+
+
+def test_no_vertex_of_a_graph_without_cycles_is_on_one():
+    assert on_cycles([[1, 2], [3], [3], []]) == [False] * 4
+    assert on_cycles([]) == []
 
 
 def test_components_of_a_long_way_need_no_deep_stack():

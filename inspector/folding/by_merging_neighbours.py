@@ -7,7 +7,6 @@ size.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -18,7 +17,7 @@ from inspector.folding.context import FoldingContext
 from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of
 from inspector.graph import Graph
 from inspector.graph.node_names import without_backward
-from inspector.graph.traversal import strong_components
+from inspector.graph.traversal import on_cycles, strong_components
 from inspector.typography import pluralize
 from inspector.util.gc_pause import gc_paused
 
@@ -50,12 +49,10 @@ def merge_neighbours(graph: Graph, most: int) -> Graph:
 
 def _opened(context: FoldingContext, items: list[Item]) -> list[Item]:
     """The items, after opening modules that are in a cycle and contain others: a list called alternately."""
-    circles = strong_components(context.following(items))
-    sizes = Counter(circles)
     result: list[Item] = []
-    for item, circle in zip(items, circles, strict=True):
+    for item, is_on_cycle in zip(items, on_cycles(context.following(items)), strict=True):
         inner: list[Item] = []
-        if isinstance(item, FoldedBox) and item.kind == "module" and sizes[circle] > 1:
+        if isinstance(item, FoldedBox) and item.kind == "module" and is_on_cycle:
             inner = by_module(context, item.positions, item.path)
         result += inner if len(inner) > 1 else [item]
     return _opened(context, context.sorted(result)) if len(result) > len(items) else items

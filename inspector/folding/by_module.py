@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from inspector.folding.boxes import BoxKind, FoldedBox, Item
 from inspector.folding.context import FoldingContext
 from inspector.folding.module_paths import Part, Path
-from inspector.graph.traversal import reach, strong_components
+from inspector.graph.traversal import on_cycles, reach
 
 MOST_CALLS = 6
 """Maximum number of calls that are distinguished without a recording; more are treated as a loop."""
@@ -49,11 +48,9 @@ def _by_call(context: FoldingContext, items: list[Item]) -> list[Item]:
     """
     if not any(isinstance(item, FoldedBox) for item in items):  # functions alone never form a cycle
         return items
-    circles = strong_components(context.following(items))
-    sizes = Counter(circles)
     result: list[Item] = []
-    for item, circle in zip(items, circles, strict=True):
-        if sizes[circle] > 1 and isinstance(item, FoldedBox) and item.kind == "module":
+    for item, is_on_cycle in zip(items, on_cycles(context.following(items)), strict=True):
+        if is_on_cycle and isinstance(item, FoldedBox) and item.kind == "module":
             result += _calls(context, item)
         else:
             result.append(item)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
@@ -11,7 +10,7 @@ from inspector.folding.boxes import FoldedBox, Item, members
 from inspector.folding.context import FoldingContext
 from inspector.folding.module_paths import Path
 from inspector.graph.places import file_and_line
-from inspector.graph.traversal import reach, strong_components
+from inspector.graph.traversal import on_cycles, reach
 
 MOST_OF_A_LINE = 12
 """Maximum number of functions in a box for a line; a line that created more contains a loop."""
@@ -27,10 +26,9 @@ def by_source_line(context: FoldingContext, items: list[Item], path: Path = ()) 
     inside = {position for box in boxes for position in box.positions}
     others = [item for item in items if members(item)[0] not in inside]
     candidates: list[Item] = [*others, *boxes]
-    circles = strong_components(context.following(candidates))
-    sizes = Counter(circles)
-    for box, circle in zip(boxes, circles[len(others) :], strict=True):
-        others += [box] if sizes[circle] == 1 else context.items(box.positions)
+    circular = on_cycles(context.following(candidates))[len(others) :]
+    for box, is_on_cycle in zip(boxes, circular, strict=True):
+        others += context.items(box.positions) if is_on_cycle else [box]
     return context.sorted(others)
 
 

@@ -19,7 +19,7 @@ from inspector.folding.module_paths import Path, name_of
 from inspector.graph import Graph
 from inspector.graph.places import file_and_line
 from inspector.graph.topology import Topology
-from inspector.graph.traversal import has_cycle, strong_components
+from inspector.graph.traversal import has_cycle, on_cycles
 
 _TO = "\N{EN DASH}"
 MANY_FUNCTIONS = 24
@@ -83,11 +83,9 @@ class Grouping:
         others are not one after the other."""
         if not any(isinstance(item, FoldedBox) and item.repeats for item in items):
             return self.ground.sorted(items)
-        circles = strong_components(self.ground.following(items))
-        sizes = Counter(circles)
         result: list[Item] = []
-        for item, circle in zip(items, circles, strict=True):
-            parts = item.repeats if isinstance(item, FoldedBox) and sizes[circle] > 1 else ()
+        for item, is_on_cycle in zip(items, on_cycles(self.ground.following(items)), strict=True):
+            parts = item.repeats if isinstance(item, FoldedBox) and is_on_cycle else ()
             result += self.ground.as_items(parts) or [item]
         return self.ground.sorted(result)
 
@@ -98,7 +96,8 @@ class Grouping:
         """
         context = self.ground
         functions = sum(not isinstance(item, FoldedBox) and not context.is_leaf(item) for item in stacked)
-        if functions >= MANY_FUNCTIONS or has_cycle(context.following(stacked)):
+        has_boxes = any(isinstance(item, FoldedBox) for item in stacked)  # functions alone never form a cycle
+        if functions >= MANY_FUNCTIONS or (has_boxes and has_cycle(context.following(stacked))):
             return True
         return any(self._is_called_again(item) for item in items if isinstance(item, FoldedBox))
 

@@ -23,7 +23,7 @@ _Edge = tuple[int, int, int, int]
 
 LONGEST_PERIOD = 8
 """Maximum period of alternating parts (a local and a global attention layer)."""
-_FEW = 16
+_FEW = 40
 """Functions of a part for which its shape would take longer than its certificate."""
 _OUTSIDE = -1
 

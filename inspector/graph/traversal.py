@@ -8,6 +8,7 @@ to import it; the columns are sorted in 0.3 s.
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import accumulate, chain
 from typing import TypeVar
@@ -100,3 +101,12 @@ def strong_components(following: Sequence[Sequence[int]]) -> list[int]:
 def has_cycle(following: Sequence[Sequence[int]]) -> bool:
     """Whether the graph has a cycle."""
     return len(topological_order(*columns_of(following))) < len(following)
+
+
+def on_cycles(following: Sequence[Sequence[int]]) -> list[bool]:
+    """Whether each vertex is on a cycle with others."""
+    if not has_cycle(following):  # most graphs: cheaper than their components
+        return [False] * len(following)
+    components = strong_components(following)
+    sizes = Counter(components)
+    return [sizes[component] > 1 for component in components]
