@@ -46,8 +46,8 @@ def norms_of(tensors: list[torch.Tensor]) -> torch.Tensor:
 
 
 def narrow_norms_of(tensors: list[torch.Tensor]) -> torch.Tensor:
-    """The same without a look at each tensor, as float32: raises an error unless these are dense, on one device, and
-    of a dtype in `NARROW`. Only if `FOREACH_NORMS` is available."""
+    """The same without a look at each tensor, as float32: raises an error unless these are dense, on one device,
+    and of a dtype in `NARROW`. Only if `FOREACH_NORMS` is available."""
     return torch.stack(torch._foreach_norm(tensors, 2, torch.float32))
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-import math
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from inspector.torch_api.foreach import FOREACH_NORMS, NARROW, narrow_norms_of, norms_of
+from inspector.recording.flight.careful_norms import NormRows, careful_norms, rows_of
+from inspector.torch_api.foreach import FOREACH_NORMS, NARROW, narrow_norms_of
 from inspector.torch_api.modes import unobserved
 from inspector.torch_api.tensor_references import TensorReference, reference_to
 
@@ -42,26 +42,25 @@ def only(measured: StepNorms, positions: frozenset[int]) -> StepNorms:
 class _Usual:
     """The parameters whose grads could all be measured at once last time. held: see `TensorReference`.
 
-    without: of the parameters that had no grad.
+    without: of the parameters that had no grad. rows: see `careful_norms`.
     """
 
     positions: tuple[int, ...]
     held: list[list[weakref.ref[torch.Tensor]]]
     without: list[list[weakref.ref[torch.Tensor]]]
+    rows: dict[int, NormRows]
 
     def measure(self) -> StepNorms | None:
-        """The norms, if the same parameters have such grads, and all are finite. It runs in every step, when
-        nothing of the inspector is in the caches of the processor: it touches as few objects as it can."""
+        """The norms, if the same parameters have such grads. It runs in every step, when nothing of the inspector
+        is in the caches of the processor: it touches as few objects as it can."""
         try:
             grads = [held[0]().grad for held in self.held]  # type: ignore[union-attr]  # a parameter may be gone
             if set(map(type, grads)) != _ORDINARY or any(held[0]().grad is not None for held in self.without):  # type: ignore[union-attr]
                 return None
-            norms = narrow_norms_of(grads)  # type: ignore[arg-type]
-        except Exception:  # sparse, on several devices, of another dtype
+            norms = careful_norms(grads, self.rows, narrow_norms_of)  # type: ignore[arg-type]
+        except Exception:  # sparse, on several devices, of another dtype or shape
             return None
-        if norms.is_meta or (norms.is_cpu and not math.isfinite(sum(norms.tolist()))):
-            return None
-        return StepNorms(((self.positions, norms),))
+        return None if norms.is_meta else StepNorms(((self.positions, norms),))
 
 
 class GradientNorms:
@@ -106,7 +105,7 @@ class GradientNorms:
                 positions.append(position)
                 its.append(grad)
             self._usual = self._usual_of(grads) if wanted is None and len(places) == 1 else None
-            return StepNorms(tuple((tuple(positions), _norms(its)) for positions, its in places.values()))
+            return StepNorms(tuple((tuple(positions), careful_norms(its)) for positions, its in places.values()))
 
     def _grads(self, wanted: frozenset[int] | None) -> Iterator[tuple[int, torch.Tensor]]:
         """The ordinary dense grads, by position."""
@@ -126,7 +125,8 @@ class GradientNorms:
         if FOREACH_NORMS.parts is None or not is_narrow or any(tensor.grad is not None for _, tensor in alive):
             return None
         held = [self.references[position].held for position in positions]
-        return _Usual(positions, held, [reference.held for reference, _ in alive])
+        rows = rows_of([grad for _, grad in measured])
+        return _Usual(positions, held, [reference.held for reference, _ in alive], rows)
 
     def matrix(self, rows: Sequence[Sequence[StepNorms]]) -> tuple[torch.Tensor, torch.Tensor]:
         """The norms of several steps, and whether each was recorded: [steps, parameters] on the CPU.
@@ -184,19 +184,6 @@ class GradientColumns:
         squares = torch.zeros(shape, dtype=torch.float64).index_add_(1, index, values.where(known, 0.0).square())
         counts = torch.zeros(shape, dtype=torch.int64).index_add_(1, index, known.long())
         return squares.sqrt(), counts > 0
-
-
-def _norms(grads: list[torch.Tensor]) -> torch.Tensor:
-    """The norms of grads of one device.
-
-    On the CPU, a finite grad has a finite norm: where the squares are too large for float32, the norm is computed
-    in float64. On other devices this would have to wait.
-    """
-    norms = norms_of(grads)
-    if norms.is_cpu and not math.isfinite(sum(norms.tolist())):
-        exact = [torch.linalg.vector_norm(grad, dtype=torch.float64) for grad in grads if grad.is_floating_point()]
-        return torch.stack(exact) if len(exact) == len(grads) else norms
-    return norms
 
 
 def _parts_that_fit(names: Sequence[str], room: int) -> int | None:
