@@ -436,6 +436,27 @@ def test_what_the_clock_does_not_see_counts_too(
     assert (work + hidden) / every <= 0.03 * step
 
 
+@pytest.mark.parametrize("interrupted", [7, 16, 40], ids=lambda every: f"1 of {every}")
+def test_another_process_in_a_measured_step_does_not_end_the_recording(
+    monkeypatch: pytest.MonkeyPatch, interrupted: int
+) -> None:
+    clock, control, step, work, counting = Clock(monkeypatch), CostControl(0.03), 0.0003, 0.0001, 2e-6
+    for turn in range(10_000):
+        begun = control.begin()
+        clock.now += work
+        control.end(begun)
+        control.note_norms(0.0)
+        clock.now += step
+        control.turns.recorded()
+        if control.skips:
+            other = 0.02 if turn % interrupted == 0 else 0.0
+            clock.now += control.skips * (step + counting) + other
+            control.note_skipped(control.skips, counting + other)
+        control.note_steps(1, may_skip=True)
+        assert not control.is_exceeded(may_skip=True)
+    assert control.skips + 1 <= 128
+
+
 def test_a_training_of_slow_steps_is_recorded_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     control = CostControl(0.03)

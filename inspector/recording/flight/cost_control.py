@@ -25,6 +25,9 @@ _LEAST_COMPARED, _COMPARED = 8, 32
 """Minimum and maximum number of recorded steps that are compared with those only counted."""
 _LEAST_LEFT = 0.25
 """The part of the budget that recorded steps may use where counting the others takes the rest."""
+_COUNTED = 15
+"""Number of measurements of counting a step whose median is used: one stands for a thousand steps, and another
+process may have run in it."""
 _TIMES = 4
 """Recorded steps become at most so many times rarer at once: on a busy machine one may seem to take long."""
 
@@ -100,6 +103,7 @@ class CostControl:
         self._sums = _Sums()
         self._clock = _Clock(self._sums.since)
         self.turns = StepTimes()
+        self._counting: deque[float] = deque(maxlen=_COUNTED)
         self.left = 0.0
         """Seconds of each step that the last decision left."""
 
@@ -171,7 +175,9 @@ class CostControl:
         self.turns.interrupted()
 
     def note_skipped(self, steps: int, seconds: float) -> None:
-        """So many steps were only counted. seconds: of counting one of them."""
+        """So many steps were only counted. seconds: of counting the last of them."""
+        self._counting.append(seconds)
+        seconds = statistics.median_low(self._counting)
         self._sums.skipped += steps
         self._sums.counting += steps * seconds
         self._clock.spent += steps * seconds

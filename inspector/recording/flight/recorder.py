@@ -59,6 +59,13 @@ class _IdleActions:
             self.regular = (seconds, now + seconds, action)
             self.asked.append(action)
 
+    def do_for_the_last_time(self) -> None:
+        """Do now what is to be done regularly."""
+        if self.regular is not None:
+            self.asked.append(self.regular[2])
+            self.regular = None
+        self.answer()
+
 
 class _BegunSteps(threading.local):
     """The steps that have begun in a thread, one within the other: (id of the optimizer, number of calls)."""
@@ -147,6 +154,7 @@ class FlightRecorder:
         """Called before the engine runs."""
         if self._flight.is_over:
             self.close()  # not in a step, where torch's hooks cannot be removed
+            self._idle.do_for_the_last_time()  # what is known would be lost if the script is killed
             return None
         if self._removers and was_compiled():
             self._remove_step_hooks()
