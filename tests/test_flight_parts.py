@@ -399,6 +399,26 @@ def test_what_takes_too_long_is_given_up(
     assert not control.is_exceeded(may_skip=True), "more steps may be counted only"
 
 
+@pytest.mark.parametrize(("counting", "is_exceeded"), [(1e-6, False), (3e-6, False), (2e-5, True)])
+def test_what_the_first_steps_took_does_not_end_a_recording_that_has_become_cheap(
+    monkeypatch: pytest.MonkeyPatch, counting: float, is_exceeded: bool
+) -> None:
+    clock, control, step, work = Clock(monkeypatch), CostControl(0.03), 0.0003, 0.001
+    found = []
+    for _ in range(3_000):
+        begun = control.begin()
+        clock.now += work
+        control.end(begun)
+        control.note_norms(0.0)
+        clock.now += step
+        if control.skips:
+            clock.now += control.skips * (step + counting)
+            control.note_skipped(control.skips, counting)
+        control.note_steps(1, may_skip=True)
+        found.append(control.is_exceeded(may_skip=True))
+    assert any(found) is is_exceeded
+
+
 def test_nothing_is_left_out_of_a_short_run(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     control = CostControl(0.03)

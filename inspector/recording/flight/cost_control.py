@@ -49,11 +49,15 @@ class _Sums:
 
 @dataclass(slots=True)
 class _Clock:
-    """When the recording started, and how many seconds it took: counted, and paused or counted elsewhere."""
+    """When the recording started, and how many seconds it took: counted, and paused or counted elsewhere.
+
+    recent: the share of the time that it took between the last decisions; 0 if they differ.
+    """
 
     started: float
     spent: float = 0.0
     elsewhere: float = 0.0
+    recent: float = 0.0
 
 
 class StepTimes:
@@ -118,7 +122,8 @@ class CostControl:
         return self._clock.spent >= _COMPLETE
 
     def is_exceeded(self, *, may_skip: bool) -> bool:
-        """Whether the recording takes more than its limit, although it measures as seldom as it can.
+        """Whether the recording has taken more than its limit, and would go on to, although it measures as seldom
+        as it can.
 
         may_skip: whether steps may be counted only.
         """
@@ -126,7 +131,8 @@ class CostControl:
         if self.limit >= 1.0 or not is_rarest:
             return False
         passed = time.perf_counter() - self._clock.started
-        return self._clock.spent / _SEEN > max(_FREE, self.limit * passed)
+        is_over = self._clock.spent / _SEEN > max(_FREE, self.limit * passed)
+        return is_over and self._clock.recent / _SEEN > self.limit
 
     def begin(self) -> float:
         """Some work begins: what `end` needs to know."""
@@ -189,8 +195,11 @@ class CostControl:
         sums.steps += steps
         if not self.is_limited or (sums.steps < _LEAST_RECORDED and sums.skipped < _MOST_WAITED):
             return
+        passed, spent = now - sums.since, sums.norms + sums.looks + sums.rest + sums.counting
+        before = self.every, self.skips
         if sums.measured and self.limit < 1.0:
-            self._decide(sums, now - sums.since, may_skip=may_skip)
+            self._decide(sums, passed, may_skip=may_skip)
+        self._clock.recent = spent / max(passed, 1e-9) if before == (self.every, self.skips) else 0.0
         self._sums = _Sums(now)
 
     def _decide(self, sums: _Sums, passed: float, *, may_skip: bool) -> None:
