@@ -399,13 +399,19 @@ def test_what_takes_too_long_is_given_up(
     assert not control.is_exceeded(may_skip=True), "more steps may be counted only"
 
 
+@pytest.mark.parametrize("report", [0.0, 0.1], ids=["alone", "with reports"])
 @pytest.mark.parametrize(("counting", "is_exceeded"), [(1e-6, False), (3e-6, False), (2e-5, True)])
 def test_what_the_first_steps_took_does_not_end_a_recording_that_has_become_cheap(
-    monkeypatch: pytest.MonkeyPatch, counting: float, is_exceeded: bool
+    monkeypatch: pytest.MonkeyPatch, counting: float, is_exceeded: bool, report: float
 ) -> None:
     clock, control, step, work = Clock(monkeypatch), CostControl(0.03), 0.0003, 0.001
     found = []
-    for _ in range(3_000):
+    for turn in range(3_000):
+        if turn % 60 == 59:
+            with control.apart():
+                begun = control.begin()
+                clock.now += report
+                control.end(begun)
         begun = control.begin()
         clock.now += work
         control.end(begun)

@@ -157,6 +157,17 @@ class CostControl:
             self.turns.interrupted()
             self._clock.started += passed
 
+    @contextlib.contextmanager
+    def apart(self) -> Iterator[None]:
+        """Count the time of a block, which is work of its own, but not as that of the steps."""
+        began, rest = time.perf_counter(), self._sums.rest
+        try:
+            yield
+        finally:
+            self._sums.rest = rest
+            self._sums.since += time.perf_counter() - began
+            self.turns.interrupted()
+
     def note_norms(self, seconds: float) -> None:
         """Norms were measured."""
         self._sums.norms += seconds

@@ -121,7 +121,8 @@ class FlightRecorder:
     def timeline(self, *, ended: bool) -> Timeline | None:
         """The steps so far; None if no backward call followed. ended: whether the script has ended."""
         self._guarded(self._end_nap)
-        found: Timeline | None = self._guarded(self._flight.timeline, ended)
+        with self._flight.cost.apart():  # every so many seconds, however many steps there are
+            found: Timeline | None = self._guarded(self._flight.timeline, ended)
         return found
 
     def when_idle(self, action: Callable[[], None]) -> None:
