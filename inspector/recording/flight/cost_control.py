@@ -198,7 +198,9 @@ class CostControl:
         self._sums.skipped += steps
         self._sums.counting += steps * seconds
         self._clock.spent += steps * seconds
-        self.turns.counted(steps)
+        began = time.perf_counter()
+        self.turns.counted(steps)  # a call of the system: on a busy machine another process may run first
+        self._clock.elsewhere += time.perf_counter() - began
 
     def note_steps(self, steps: int, *, may_skip: bool = False) -> None:
         """So many recorded steps have ended: decide anew. may_skip: whether steps may be counted only."""
