@@ -305,7 +305,7 @@ def check_gradients() -> None:
 
 def print_growth(steps: int, wanted: list[str]) -> None:
     """Print what is kept of many steps. wanted: the ways."""
-    for way in [way for way in ("3 %", "Nodes") if way in wanted]:
+    for way in [way for way in WAYS if way in wanted]:
         grown, timeline = growth(steps, way)
         sizes = f"{grown:+.2f} MiB after the first tenth; timeline {timeline:.2f} MiB"
         print(f"{steps:,} steps at {way}: {sizes}", flush=True)

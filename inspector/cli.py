@@ -65,6 +65,15 @@ class _Backward(click.ParamType[str]):
         return str(value)
 
 
+class _Positive(click.ParamType[int]):
+    name = "N"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        if not (str(value).isdecimal() and int(value) > 0):
+            self.fail(f"{value!r} is not a positive integer", param, ctx)
+        return int(value)
+
+
 class _Budget(click.ParamType[float]):
     name = "P%"
 
@@ -153,7 +162,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 )
 @click.option(
     "--watch",
-    type=click.IntRange(min=1),
+    type=_Positive(),
     default=DEFAULT_WATCH,
     metavar="N",
     show_default=True,
@@ -174,7 +183,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 )
 @click.option(
     "--at",
-    type=click.IntRange(min=1),
+    type=_Positive(),
     metavar="STEP",
     help="Record this optimizer step and the two before it in full, instead of the first calls.",
 )

@@ -265,6 +265,22 @@ flight_watch.KEPT_EVERY = 0.0
 """
 
 
+STOPPED = TRAINING.replace("61", "201").replace("import", """
+from inspector.recording.flight.cost_control import CostControl
+CostControl.is_exceeded = lambda self, may_skip: True
+import""", 1) + """
+    if step == 150:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_was_recorded_before_it_took_too_long_is_left_after_sigkill(inspect_script: ScriptRunner) -> None:
+    ran = inspect_script(STOPPED, options=EVERY_STEP)
+    assert ran.status == -signal.SIGKILL
+    timeline = load(ran.folder / OUTPUT / "report.json").timeline
+    assert timeline is not None and timeline["stopped"] and 64 <= timeline["steps"] < 150
+
+
 FULL_DISK = """
 import errno, pathlib
 import inspector.commands.flight_watch as flight_watch

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from inspector.recording.flight.block import Block, Scalars
+from inspector.recording.flight.careful_norms import careful_norms
 from inspector.recording.flight.cost_control import CostControl
 from inspector.recording.flight.followed import UnmovedParameters
 from inspector.recording.flight.gradient_norms import MOST_COLUMNS, GradientColumns, GradientNorms, StepNorms
@@ -31,6 +32,7 @@ from inspector.recording.flight.triggers import (
     Standstills,
     ZeroGradients,
 )
+from inspector.torch_api.tensor_references import REFERENCES
 
 # Thinning
 
@@ -100,6 +102,92 @@ def test_norms_are_those_of_torch() -> None:
     expected = [float(torch.linalg.vector_norm(grad.double())) for grad in grads]
     assert values[0].tolist()[1:] == pytest.approx(expected[1:], rel=1e-3)
     assert values.isfinite().all(), "the squares of 1e25 are too large for float32, its norm is not"
+
+
+def usual_norms() -> tuple[list[torch.nn.Parameter], GradientNorms]:
+    """Three parameters that have been measured, so that the next time may be the short way."""
+    parameters, norms = [torch.nn.Parameter(torch.ones(size)) for size in (2, 3, 4)], GradientNorms()
+    for number, parameter in enumerate(parameters):
+        parameter.grad = torch.full_like(parameter, 2.0)
+        norms.add(parameter, f"p{number}")
+    norms.measure()
+    return parameters, norms
+
+
+def assert_measured(norms: GradientNorms, expected: list[float | None]) -> None:
+    values, known = norms.matrix([[norms.measure()]])
+    assert known[0].tolist() == [value is not None for value in expected]
+    assert values[0].tolist() == pytest.approx([value or 0.0 for value in expected], rel=5e-3, abs=0, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("grad", "norm"),
+    [
+        (torch.tensor([3.0, 4.0]), 5.0),
+        (torch.tensor([3.0, 4.0]).bfloat16(), 5.0),
+        (torch.tensor([3.0, 4.0]).double(), 5.0),
+        (torch.tensor([3e30, 4e30]), 5e30),
+        (torch.tensor([3.0, math.nan]), math.nan),
+        (torch.tensor([3.0, -math.inf]), math.inf),
+        (torch.tensor([3e200, 4e200], dtype=torch.float64), 5e200),
+        (torch.tensor([3e-30, 4e-30]), 5e-30),
+        (torch.tensor([3e-200, 4e-200], dtype=torch.float64), 5e-200),
+        (torch.zeros(2), 0.0),
+        (torch.tensor([3.0, 4.0]).to_sparse(), None),
+        (None, None),
+    ],
+    ids=str,
+)
+def test_a_grad_that_becomes_unusual_is_measured_as_before(grad: torch.Tensor | None, norm: float | None) -> None:
+    parameters, norms = usual_norms()
+    if grad is not None and grad.dtype != torch.float32:
+        parameters[0].data = torch.zeros_like(grad)  # as `model.to` does
+    for _ in range(2):
+        parameters[0].grad = grad
+        assert_measured(norms, [norm, 12**0.5, 4.0])
+    parameters[0].data, parameters[0].grad = torch.zeros(2), None
+    parameters[0].grad = torch.tensor([6.0, 8.0])
+    for _ in range(2):
+        assert_measured(norms, [10.0, 12**0.5, 4.0])
+
+
+def test_the_next_grads_are_of_the_parameters_that_there_are_then() -> None:
+    parameters, norms = usual_norms()
+    parameters[1].grad = None
+    for _ in range(2):
+        assert_measured(norms, [8**0.5, None, 4.0])
+    parameters[1].grad = torch.ones(3)
+    assert_measured(norms, [8**0.5, 3**0.5, 4.0])
+    added = torch.nn.Parameter(torch.ones(1))
+    added.grad = torch.ones(1)
+    norms.add(added, "added")
+    assert_measured(norms, [8**0.5, 3**0.5, 4.0, 1.0])
+    del parameters[2]
+    for _ in range(2):
+        assert_measured(norms, [8**0.5, 3**0.5, None, 1.0])
+
+
+@pytest.mark.parametrize(
+    "shape", [(1_000, 700), (64, 64, 16, 16), (7, 100_000), (700_000,), (3, 5), (257, 257)], ids=str
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64], ids=str)
+def test_norms_of_many_elements_have_five_digits(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    random = torch.randn(shape, dtype=dtype)
+    for grad in (random, torch.full(shape, 0.1, dtype=dtype), random.transpose(0, -1)):
+        (norm,) = careful_norms([grad]).tolist()
+        assert norm == pytest.approx(float(torch.linalg.vector_norm(grad, dtype=torch.float64)), rel=1e-5)
+
+
+def test_a_swapped_parameter_is_measured() -> None:
+    with REFERENCES.used():
+        parameters, norms = usual_norms()
+        other = torch.nn.Parameter(torch.ones(2))
+        other.grad = torch.ones(2)
+        torch.utils.swap_tensors(parameters[0], other)
+        for _ in range(2):
+            assert_measured(norms, [2**0.5, 12**0.5, 4.0])
+    assert norms.measure().parts == ()
 
 
 def test_a_parameter_that_the_script_deletes_is_not_kept() -> None:
@@ -311,6 +399,32 @@ def test_what_takes_too_long_is_given_up(
     assert not control.is_exceeded(may_skip=True), "more steps may be counted only"
 
 
+@pytest.mark.parametrize("report", [0.0, 0.1], ids=["alone", "with reports"])
+@pytest.mark.parametrize(("counting", "is_exceeded"), [(1e-6, False), (3e-6, False), (2e-5, True)])
+def test_what_the_first_steps_took_does_not_end_a_recording_that_has_become_cheap(
+    monkeypatch: pytest.MonkeyPatch, counting: float, is_exceeded: bool, report: float
+) -> None:
+    clock, control, step, work = Clock(monkeypatch), CostControl(0.03), 0.0003, 0.001
+    found = []
+    for turn in range(3_000):
+        if turn % 60 == 59:
+            with control.apart():
+                begun = control.begin()
+                clock.now += report
+                control.end(begun)
+        begun = control.begin()
+        clock.now += work
+        control.end(begun)
+        control.note_norms(0.0)
+        clock.now += step
+        if control.skips:
+            clock.now += control.skips * (step + counting)
+            control.note_skipped(control.skips, counting)
+        control.note_steps(1, may_skip=True)
+        found.append(control.is_exceeded(may_skip=True))
+    assert any(found) is is_exceeded
+
+
 def test_nothing_is_left_out_of_a_short_run(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     control = CostControl(0.03)
@@ -346,6 +460,27 @@ def test_what_the_clock_does_not_see_counts_too(
         control.note_steps(1, may_skip=True)
     assert control.skips + 1 == every
     assert (work + hidden) / every <= 0.03 * step
+
+
+@pytest.mark.parametrize("interrupted", [7, 16, 40], ids=lambda every: f"1 of {every}")
+def test_another_process_in_a_measured_step_does_not_end_the_recording(
+    monkeypatch: pytest.MonkeyPatch, interrupted: int
+) -> None:
+    clock, control, step, work, counting = Clock(monkeypatch), CostControl(0.03), 0.0003, 0.0001, 2e-6
+    for turn in range(10_000):
+        begun = control.begin()
+        clock.now += work
+        control.end(begun)
+        control.note_norms(0.0)
+        clock.now += step
+        control.turns.recorded()
+        if control.skips:
+            other = 0.02 if turn % interrupted == 0 else 0.0
+            clock.now += control.skips * (step + counting) + other
+            control.note_skipped(control.skips, counting + other)
+        control.note_steps(1, may_skip=True)
+        assert not control.is_exceeded(may_skip=True)
+    assert control.skips + 1 <= 128
 
 
 def test_a_training_of_slow_steps_is_recorded_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import torch
 from inspector.torch_api.capability import Capability
 from inspector.torch_api.modes import unobserved
 
-_NARROW = frozenset([torch.float16, torch.bfloat16, torch.float32])
+NARROW = frozenset([torch.float16, torch.bfloat16, torch.float32])
 """The dtypes whose norms are computed in float32, so that a norm in half precision does not overflow."""
 
 
@@ -23,7 +23,7 @@ def _find_norms() -> Callable[[list[torch.Tensor]], torch.Tensor]:
 
 def _norms(tensors: list[torch.Tensor]) -> torch.Tensor:
     kinds = {tensor.dtype for tensor in tensors}
-    is_narrow = kinds <= _NARROW
+    is_narrow = kinds <= NARROW
     norms = torch._foreach_norm(tensors, 2, torch.float32 if is_narrow else None)
     return torch.stack(norms) if is_narrow or len(kinds) == 1 else _stacked(norms)
 
@@ -45,8 +45,14 @@ def norms_of(tensors: list[torch.Tensor]) -> torch.Tensor:
     return _stacked([_norm(tensor) for tensor in tensors])
 
 
+def narrow_norms_of(tensors: list[torch.Tensor]) -> torch.Tensor:
+    """The same without a look at each tensor, as float32: raises an error unless these are dense, on one device,
+    and of a dtype in `NARROW`. Only if `FOREACH_NORMS` is available."""
+    return torch.stack(torch._foreach_norm(tensors, 2, torch.float32))
+
+
 def _norm(tensor: torch.Tensor) -> torch.Tensor:
-    norm: torch.Tensor = torch.linalg.vector_norm(tensor.float() if tensor.dtype in _NARROW else tensor)
+    norm: torch.Tensor = torch.linalg.vector_norm(tensor.float() if tensor.dtype in NARROW else tensor)
     return norm
 
 

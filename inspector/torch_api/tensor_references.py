@@ -25,30 +25,33 @@ class TensorReference:
     has ended its work.
 
     Callbacks are functions in C: no Python code of the inspector may run while a tensor is being dropped.
+
+    held: weak references to the tensor, empty while there are none: always this list, for what calls the first of
+    them in every step.
     """
 
-    __slots__ = ("_callbacks", "_references")
+    __slots__ = ("_callbacks", "held")
 
     def __init__(self, tensor: torch.Tensor) -> None:
         forget = functools.partial(_held.pop, id(tensor))
         self._callbacks: list[Callable[[Any], Any]] = [forget]
-        self._references = [weakref.ref(tensor, forget)]
+        self.held = [weakref.ref(tensor, forget)]
 
     def __call__(self) -> torch.Tensor | None:
-        return self._references[0]() if self._references else None
+        return self.held[0]() if self.held else None
 
     def hold(self, tensor: torch.Tensor) -> None:
         """Refer to this tensor."""
-        self._references = [weakref.ref(tensor, callback) for callback in self._callbacks]
+        self.held[:] = [weakref.ref(tensor, callback) for callback in self._callbacks]
 
     def let_go(self) -> None:
         """Refer to nothing."""
-        self._references = []
+        self.held.clear()
 
     def when_gone(self, tensor: torch.Tensor, callback: Callable[[Any], Any]) -> None:
         """Call a function in C, with one argument, as soon as the tensor of this reference is gone."""
         self._callbacks.append(callback)
-        self._references.append(weakref.ref(tensor, callback))
+        self.held.append(weakref.ref(tensor, callback))
 
     def end(self) -> None:
         """Treat the tensor as gone."""

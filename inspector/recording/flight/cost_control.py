@@ -25,6 +25,9 @@ _LEAST_COMPARED, _COMPARED = 8, 32
 """Minimum and maximum number of recorded steps that are compared with those only counted."""
 _LEAST_LEFT = 0.25
 """The part of the budget that recorded steps may use where counting the others takes the rest."""
+_COUNTED = 15
+"""Number of measurements of counting a step whose median is used: one stands for a thousand steps, and another
+process may have run in it."""
 _TIMES = 4
 """Recorded steps become at most so many times rarer at once: on a busy machine one may seem to take long."""
 
@@ -46,11 +49,15 @@ class _Sums:
 
 @dataclass(slots=True)
 class _Clock:
-    """When the recording started, and how many seconds it took: counted, and paused or counted elsewhere."""
+    """When the recording started, and how many seconds it took: counted, and paused or counted elsewhere.
+
+    recent: the share of the time that it took between the last decisions; 0 if they differ.
+    """
 
     started: float
     spent: float = 0.0
     elsewhere: float = 0.0
+    recent: float = 0.0
 
 
 class StepTimes:
@@ -100,6 +107,7 @@ class CostControl:
         self._sums = _Sums()
         self._clock = _Clock(self._sums.since)
         self.turns = StepTimes()
+        self._counting: deque[float] = deque(maxlen=_COUNTED)
         self.left = 0.0
         """Seconds of each step that the last decision left."""
 
@@ -114,7 +122,8 @@ class CostControl:
         return self._clock.spent >= _COMPLETE
 
     def is_exceeded(self, *, may_skip: bool) -> bool:
-        """Whether the recording takes more than its limit, although it measures as seldom as it can.
+        """Whether the recording has taken more than its limit, and would go on to, although it measures as seldom
+        as it can.
 
         may_skip: whether steps may be counted only.
         """
@@ -122,7 +131,8 @@ class CostControl:
         if self.limit >= 1.0 or not is_rarest:
             return False
         passed = time.perf_counter() - self._clock.started
-        return self._clock.spent / _SEEN > max(_FREE, self.limit * passed)
+        is_over = self._clock.spent / _SEEN > max(_FREE, self.limit * passed)
+        return is_over and self._clock.recent / _SEEN > self.limit
 
     def begin(self) -> float:
         """Some work begins: what `end` needs to know."""
@@ -146,6 +156,17 @@ class CostControl:
             self._sums.since += passed
             self.turns.interrupted()
             self._clock.started += passed
+
+    @contextlib.contextmanager
+    def apart(self) -> Iterator[None]:
+        """Count the time of a block, which is work of its own, but not as that of the steps."""
+        began, rest = time.perf_counter(), self._sums.rest
+        try:
+            yield
+        finally:
+            self._sums.rest = rest
+            self._sums.since += time.perf_counter() - began
+            self.turns.interrupted()
 
     def note_norms(self, seconds: float) -> None:
         """Norms were measured."""
@@ -171,11 +192,15 @@ class CostControl:
         self.turns.interrupted()
 
     def note_skipped(self, steps: int, seconds: float) -> None:
-        """So many steps were only counted. seconds: of counting one of them."""
+        """So many steps were only counted. seconds: of counting the last of them."""
+        self._counting.append(seconds)
+        seconds = statistics.median_low(self._counting)
         self._sums.skipped += steps
         self._sums.counting += steps * seconds
         self._clock.spent += steps * seconds
-        self.turns.counted(steps)
+        began = time.perf_counter()
+        self.turns.counted(steps)  # a call of the system: on a busy machine another process may run first
+        self._clock.elsewhere += time.perf_counter() - began
 
     def note_steps(self, steps: int, *, may_skip: bool = False) -> None:
         """So many recorded steps have ended: decide anew. may_skip: whether steps may be counted only."""
@@ -183,8 +208,11 @@ class CostControl:
         sums.steps += steps
         if not self.is_limited or (sums.steps < _LEAST_RECORDED and sums.skipped < _MOST_WAITED):
             return
+        passed, spent = now - sums.since, sums.norms + sums.looks + sums.rest + sums.counting
+        before = self.every, self.skips
         if sums.measured and self.limit < 1.0:
-            self._decide(sums, now - sums.since, may_skip=may_skip)
+            self._decide(sums, passed, may_skip=may_skip)
+        self._clock.recent = spent / max(passed, 1e-9) if before == (self.every, self.skips) else 0.0
         self._sums = _Sums(now)
 
     def _decide(self, sums: _Sums, passed: float, *, may_skip: bool) -> None:

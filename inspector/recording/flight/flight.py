@@ -317,7 +317,8 @@ class Flight:
 
     def _finish_step(self, step: Step | None) -> None:
         if step is not None and self._append(step):
-            self.cost.note_steps(BLOCK, may_skip=self._may_skip)
+            new = 0 if self.cost.skips else BLOCK  # after each nap, its recorded step was noted
+            self.cost.note_steps(new, may_skip=self._may_skip)
             self._decided()
 
     def _decided(self) -> None:

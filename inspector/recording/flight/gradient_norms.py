@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Iterable, Sequence
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from inspector.torch_api.foreach import norms_of
+from inspector.recording.flight.careful_norms import NormRows, careful_norms, rows_of
+from inspector.torch_api.foreach import FOREACH_NORMS, NARROW, narrow_norms_of
 from inspector.torch_api.modes import unobserved
 from inspector.torch_api.tensor_references import TensorReference, reference_to
 
 MOST_COLUMNS = 64
 """Maximum number of columns of gradients; with more parameters, those of a module share one."""
+_ORDINARY = {torch.Tensor}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,31 @@ def only(measured: StepNorms, positions: frozenset[int]) -> StepNorms:
     return StepNorms(tuple(parts))
 
 
+@dataclass(slots=True)
+class _Usual:
+    """The parameters whose grads could all be measured at once last time. held: see `TensorReference`.
+
+    without: of the parameters that had no grad. rows: see `careful_norms`.
+    """
+
+    positions: tuple[int, ...]
+    held: list[list[weakref.ref[torch.Tensor]]]
+    without: list[list[weakref.ref[torch.Tensor]]]
+    rows: dict[int, NormRows]
+
+    def measure(self) -> StepNorms | None:
+        """The norms, if the same parameters have such grads. It runs in every step, when nothing of the inspector
+        is in the caches of the processor: it touches as few objects as it can."""
+        try:
+            grads = [held[0]().grad for held in self.held]  # type: ignore[union-attr]  # a parameter may be gone
+            if set(map(type, grads)) != _ORDINARY or any(held[0]().grad is not None for held in self.without):  # type: ignore[union-attr]
+                return None
+            norms = careful_norms(grads, self.rows, narrow_norms_of)  # type: ignore[arg-type]
+        except Exception:  # sparse, on several devices, of another dtype or shape
+            return None
+        return None if norms.is_meta else StepNorms(((self.positions, norms),))
+
+
 class GradientNorms:
     """The parameters that are followed, in the order in which they were first seen. They are not kept alive."""
 
@@ -43,6 +70,7 @@ class GradientNorms:
         self.names: list[str] = []
         self.references: list[TensorReference] = []
         self._known: dict[int, None] = {}  # ids of live tensors
+        self._usual: _Usual | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -60,29 +88,45 @@ class GradientNorms:
             reference.when_gone(tensor, functools.partial(self._known.pop, key))
             self.references.append(reference)
             self.names.append(name)
+            self._usual = None
 
     def measure(self, wanted: frozenset[int] | None = None) -> StepNorms:
         """The norms of the grads that there are now: of ordinary dense tensors, in one pass on each device.
 
         wanted: the positions of the parameters; None for all.
         """
-        places: dict[torch.device, tuple[list[int], list[torch.Tensor]]] = {}
-        positions, grads, last = list[int](), list[torch.Tensor](), None
-        ordinary_type, strided = torch.Tensor, torch.strided  # looked up once: this runs in every step
         with unobserved():
-            for position, reference in enumerate(self.references):
-                tensor = reference() if wanted is None or position in wanted else None
-                grad = None if tensor is None else tensor.grad
-                if type(grad) is not ordinary_type or grad.layout is not strided:
-                    continue  # the norm of a DTensor would be a collective, which can hang
-                if grad.device != last:
-                    last = grad.device
-                    positions, grads = places.setdefault(last, ([], []))
+            if wanted is None and self._usual is not None and (found := self._usual.measure()) is not None:
+                return found
+            grads = list(self._grads(wanted))
+            places: dict[torch.device, tuple[list[int], list[torch.Tensor]]] = {}
+            for position, grad in grads:
+                positions, its = places.setdefault(grad.device, ([], []))
                 positions.append(position)
-                grads.append(grad)
-            ordinary = ((device, part) for device, part in places.items() if device.type != "meta")
-            found = [(tuple(positions), _norms(grads)) for _, (positions, grads) in ordinary]
-        return StepNorms(tuple(found))
+                its.append(grad)
+            self._usual = self._usual_of(grads) if wanted is None and len(places) == 1 else None
+            return StepNorms(tuple((tuple(positions), careful_norms(its)) for positions, its in places.values()))
+
+    def _grads(self, wanted: frozenset[int] | None) -> Iterator[tuple[int, torch.Tensor]]:
+        """The ordinary dense grads, by position."""
+        for position, reference in enumerate(self.references):
+            tensor = reference() if wanted is None or position in wanted else None
+            grad = None if tensor is None else tensor.grad
+            if type(grad) is torch.Tensor and grad.layout is torch.strided and not grad.is_meta:
+                yield position, grad  # the norm of a DTensor would be a collective, which can hang
+
+    def _usual_of(self, measured: list[tuple[int, torch.Tensor]]) -> _Usual | None:
+        """The grads of a step, if all can be measured at once. measured: all ordinary dense ones."""
+        positions = tuple(position for position, _ in measured)
+        others = set(range(len(self))).difference(positions)
+        alive = [(self.references[position], tensor) for position in sorted(others)
+                 if (tensor := self.references[position]()) is not None]  # fmt: skip
+        is_narrow = {grad.dtype for _, grad in measured} <= NARROW
+        if FOREACH_NORMS.parts is None or not is_narrow or any(tensor.grad is not None for _, tensor in alive):
+            return None
+        held = [self.references[position].held for position in positions]
+        rows = rows_of([grad for _, grad in measured])
+        return _Usual(positions, held, [reference.held for reference, _ in alive], rows)
 
     def matrix(self, rows: Sequence[Sequence[StepNorms]]) -> tuple[torch.Tensor, torch.Tensor]:
         """The norms of several steps, and whether each was recorded: [steps, parameters] on the CPU.
@@ -140,19 +184,6 @@ class GradientColumns:
         squares = torch.zeros(shape, dtype=torch.float64).index_add_(1, index, values.where(known, 0.0).square())
         counts = torch.zeros(shape, dtype=torch.int64).index_add_(1, index, known.long())
         return squares.sqrt(), counts > 0
-
-
-def _norms(grads: list[torch.Tensor]) -> torch.Tensor:
-    """The norms of grads of one device.
-
-    On the CPU, a finite grad has a finite norm: where the squares are too large for float32, the norm is computed
-    in float64. On other devices this would have to wait.
-    """
-    norms = norms_of(grads)
-    if norms.is_cpu and not math.isfinite(sum(norms.tolist())):
-        exact = [torch.linalg.vector_norm(grad, dtype=torch.float64) for grad in grads if grad.is_floating_point()]
-        return torch.stack(exact) if len(exact) == len(grads) else norms
-    return norms
 
 
 def _parts_that_fit(names: Sequence[str], room: int) -> int | None:

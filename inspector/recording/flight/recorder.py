@@ -59,6 +59,13 @@ class _IdleActions:
             self.regular = (seconds, now + seconds, action)
             self.asked.append(action)
 
+    def do_for_the_last_time(self) -> None:
+        """Do now what is to be done regularly."""
+        if self.regular is not None:
+            self.asked.append(self.regular[2])
+            self.regular = None
+        self.answer()
+
 
 class _BegunSteps(threading.local):
     """The steps that have begun in a thread, one within the other: (id of the optimizer, number of calls)."""
@@ -114,7 +121,8 @@ class FlightRecorder:
     def timeline(self, *, ended: bool) -> Timeline | None:
         """The steps so far; None if no backward call followed. ended: whether the script has ended."""
         self._guarded(self._end_nap)
-        found: Timeline | None = self._guarded(self._flight.timeline, ended)
+        with self._flight.cost.apart():  # every so many seconds, however many steps there are
+            found: Timeline | None = self._guarded(self._flight.timeline, ended)
         return found
 
     def when_idle(self, action: Callable[[], None]) -> None:
@@ -147,6 +155,7 @@ class FlightRecorder:
         """Called before the engine runs."""
         if self._flight.is_over:
             self.close()  # not in a step, where torch's hooks cannot be removed
+            self._idle.do_for_the_last_time()  # what is known would be lost if the script is killed
             return None
         if self._removers and was_compiled():
             self._remove_step_hooks()

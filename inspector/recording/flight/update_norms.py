@@ -10,9 +10,9 @@ from collections.abc import Iterable
 
 import torch
 
+from inspector.recording.flight.careful_norms import careful_norms
 from inspector.recording.flight.cost_control import CostControl, power_of_two
 from inspector.recording.flight.gradient_norms import GradientNorms, StepNorms
-from inspector.torch_api.foreach import norms_of
 from inspector.torch_api.modes import unobserved
 
 MOST_COPIED = 2_000_000
@@ -65,7 +65,7 @@ class UpdateNorms:
                     positions, changes = places.setdefault(old.device, ([], []))
                     positions.append(position)
                     changes.append(new.detach() - old)
-            found = [(tuple(positions), norms_of(changes)) for positions, changes in places.values()]
+            found = [(tuple(positions), careful_norms(changes)) for positions, changes in places.values()]
         seconds = time.perf_counter() - began + self._began
         self._seconds.append(seconds)
         cost.note_look(seconds, 0.0)

@@ -1,0 +1,112 @@
+"""The norms of many tensors to five digits, in the time that torch takes for them.
+
+torch adds the squares of a tensor in float32, one after the other: of the norm of millions of elements, two or
+three digits are right, and it is 0 or infinite where the squares are too small or too large for float32.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+
+from inspector.torch_api.foreach import NARROW, norms_of
+
+_LARGE = 1 << 16
+"""Number of elements above which the norms of parts are computed first."""
+_LEAST = 1e-18
+"""The squares of smaller norms have few digits in float32, or none."""
+_WIDTHS = range(256, 4_096)
+_CHUNK = 1 << 20
+
+_vector_norm = torch.linalg.vector_norm
+
+
+class NormRows(NamedTuple):
+    """How to compute the norm of a large tensor: that of the norms of its rows, in a dtype.
+
+    width: of the rows that the elements are cut into. dimensions: those of a row, if they cannot be cut.
+    """
+
+    width: int | None
+    dimensions: tuple[int, ...]
+    dtype: torch.dtype
+
+    def norms(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The norms of the rows."""
+        rows, dimensions = tensor, self.dimensions
+        if self.width is not None:
+            rows, dimensions = tensor.view(-1, self.width), (1,)
+        norms: torch.Tensor = _vector_norm(rows, 2, dimensions, dtype=self.dtype)
+        return norms
+
+
+def rows_of(tensors: Sequence[torch.Tensor]) -> dict[int, NormRows]:
+    """The large tensors on the CPU, by their index. On other devices, torch's sums have more digits."""
+    found = {}
+    for index, tensor in enumerate(tensors):
+        if tensor.is_cpu and tensor.numel() > _LARGE:
+            width = _width(tensor.numel()) if tensor.is_contiguous() else None
+            dtype = torch.float32 if tensor.dtype in NARROW else tensor.dtype
+            if width is not None or tensor.dim() > 1:
+                found[index] = NormRows(width, _last_dimensions(tensor.shape), dtype)
+    return found
+
+
+def careful_norms(
+    tensors: list[torch.Tensor],
+    rows: Mapping[int, NormRows] | None = None,
+    norms: Callable[[list[torch.Tensor]], torch.Tensor] = norms_of,
+) -> torch.Tensor:
+    """The 2-norms of ordinary tensors of one device, as a vector there.
+
+    On the CPU, a finite tensor has a finite norm, and only one of zeros has the norm 0. On other devices this
+    would have to wait.
+
+    rows: those of `rows_of`, if they are known. norms: computes the norms of tensors.
+    """
+    parts = tensors
+    if rows := rows_of(tensors) if rows is None else rows:
+        parts = list(tensors)
+        for index, its in rows.items():
+            parts[index] = its.norms(tensors[index])
+    found = norms(parts)
+    if not found.is_cpu:
+        return found
+    numbers: list[float] = found.tolist()
+    if math.isfinite(sum(numbers)) and min(numbers) >= _LEAST:
+        return found
+    again = [
+        number if _LEAST <= number < math.inf else _scaled(tensor, number)
+        for tensor, number in zip(tensors, numbers, strict=True)
+    ]
+    return torch.tensor(again, dtype=torch.float64)
+
+
+def _scaled(tensor: torch.Tensor, norm: float) -> float:
+    """The norm of a tensor whose squares may underflow or overflow. norm: without that."""
+    if not tensor.is_floating_point():
+        return norm
+    largest = float(_vector_norm(tensor, math.inf)) if tensor.numel() else 0.0
+    if largest == 0.0 or not math.isfinite(largest):
+        return largest
+    if tensor.dtype is not torch.float64:
+        return float(_vector_norm(tensor, dtype=torch.float64))
+    pieces = torch.split(tensor.reshape(-1), _CHUNK)
+    return largest * math.hypot(*(float(_vector_norm(piece / largest)) for piece in pieces))
+
+
+@functools.lru_cache(maxsize=1_024)
+def _width(count: int) -> int | None:
+    """A width of rows that so many elements can be cut into; None if there is none."""
+    return next((width for width in _WIDTHS if count % width == 0), None)
+
+
+def _last_dimensions(shape: Sequence[int]) -> tuple[int, ...]:
+    """The last dimensions, so that there are about as many rows as each has elements."""
+    starts = range(1, len(shape))
+    start = min(starts, key=lambda start: max(math.prod(shape[:start]), math.prod(shape[start:])), default=0)
+    return tuple(range(start, len(shape)))
