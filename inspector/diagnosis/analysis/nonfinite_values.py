@@ -47,11 +47,20 @@ def root_kind(call: BackwardView) -> Kind | None:
 def nonfinite_ends(call: BackwardView) -> list[str]:
     """The Nodes of leaves and of requested tensors that received a non-finite gradient.
 
-    A non-finite gradient that does not reach one of them (`inf` at an inactive relu) has no effect.
+    A non-finite gradient that does not reach one of them (`inf` at an inactive relu) has no effect. Where the
+    gradient of a leaf is unknown, its grad tells.
     """
     asked = [str(call.tensors[tensor]["grad_fn"]) for tensor in call.row.setting.wanted or ()]
     ends = dict.fromkeys([*call.leaf_of, *(node for node in asked if node in call.functions)])
-    return [node for node in ends if is_nonfinite(call.functions[node]["gradient"])]
+    return [node for node in ends if _received_nonfinite(call, node)]
+
+
+def _received_nonfinite(call: BackwardView, node: str) -> bool:
+    gradient = call.functions[node]["gradient"]
+    if not is_unknown(gradient) or node not in call.leaf_of:
+        return is_nonfinite(gradient)
+    leaf = call.tensors[call.leaf_of[node]]
+    return is_nonfinite(leaf["after"]["grad"]) and not is_nonfinite(leaf["before"]["grad"])
 
 
 def first_nonfinite_call(evidence: Evidence) -> BackwardView | None:
@@ -67,7 +76,7 @@ def first_nonfinite_call(evidence: Evidence) -> BackwardView | None:
 
 def affected_leaves(call: BackwardView, node: str) -> list[str]:
     """The names of the leaves with a non-finite gradient; if none is known, of all leaves affected by a Node."""
-    bad = [leaf for function, leaf in call.leaf_of.items() if is_nonfinite(call.functions[function]["gradient"])]
+    bad = [leaf for function, leaf in call.leaf_of.items() if _received_nonfinite(call, function)]
     return call.names(bad) or call.leaves_affected_by([node])
 
 
