@@ -1,8 +1,8 @@
 """The Node where a finite gradient became NaN or infinite, although the forward was finite.
 
 Why it matters: the loss looks normal, but the next step makes parameters NaN. `torch.where` does not help:
-the gradient of the branch it did not choose is 0, and 0 times infinity is NaN. Where gradients are unknown, as under
-compiled autograd, the grads that backward leaves tell that there is such a Node, not which.
+the gradient of the branch it did not choose is 0, and 0 times infinity is NaN. Where gradients are unknown, as
+under compiled autograd, the grads that backward leaves tell that there is such a Node, not which.
 
 How to fix it: change the input of the operation, not its result: `sqrt(x + 1e-12)`, `acos(x.clamp(-0.999,
 0.999))`. With `where`, choose a safe input first: `torch.where(x > 0, torch.where(x > 0, x, 1.0).log(),
@@ -19,7 +19,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inspector.diagnosis.analysis.node_ops import op, operation
-from inspector.diagnosis.analysis.nonfinite_origin import forward_origin_starts, gradient_origins
+from inspector.diagnosis.analysis.nonfinite_origin import (
+    forward_origin_starts,
+    gradient_origins,
+    nested_origin,
+)
 from inspector.diagnosis.analysis.nonfinite_values import (
     affected_leaves,
     first_nonfinite_call,
@@ -34,6 +38,7 @@ from inspector.diagnosis.backward_view import BackwardView, GradientEdge
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.diagnosis.wording import at_line, number
+from inspector.graph.node_names import op_of, without_backward
 from inspector.graph.value_norms import value_norm
 from inspector.graph.values import is_unknown
 from inspector.report import Finding
@@ -107,7 +112,7 @@ def _without_origin(call: BackwardView, ends: list[str]) -> Finding:
 
 
 def _at_origin(call: BackwardView, node: str) -> Finding:
-    source = call.location(node)
+    source, inner = call.location(node), nested_origin(call, node)
     edges = [edge for edge in call.next_edges.get(node, ()) if is_nonfinite(edge.gradient)]
     became = (
         "NaN" if any(kind(edge.gradient) == "nan" for edge in edges) else "infinite" if edges else "not finite"
@@ -115,8 +120,12 @@ def _at_origin(call: BackwardView, node: str) -> Finding:
     why, advice = _WHY.get(op(call, node), (_overflow(call, node, edges), _OTHER_ADVICE))
     arrived = call.arrived(node)
     given = "" if arrived is None else f" (norm {number(arrived)})"
+    culprit = f"{operation(call, node)}{at_line(source)}"
+    if inner is not None:
+        culprit, given = f"{without_backward(inner['name'])} in the graph that {culprit} ran in backward", ""
+        why, advice = _WHY.get(op_of(inner["name"]), ("its derivative there is not finite", _OTHER_ADVICE))
     finding = RULE.found(
-        f"{operation(call, node)}{at_line(source)} received a finite gradient{given} and made it {became}: {why}",
+        f"{culprit} received a finite gradient{given} and made it {became}: {why}",
         advice + (_BEHIND if became == "NaN" and _may_be_masked(call, node) else ""),
         at=Place(source, call.index, (node, *dict.fromkeys(edge.target for edge in edges))),
         parameters=affected_leaves(call, node),
