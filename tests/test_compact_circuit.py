@@ -555,3 +555,16 @@ def test_a_badge_covers_no_end_of_a_wire() -> None:
             for badge in panel.badges:
                 ends = [wire.points[-1] for wire in panel.wires if wire.points]
                 assert all(math.dist((badge.x, badge.y), end) > 12 for end in ends), (badge, script)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_the_picture_says_whether_there_are_gradients(is_known: bool) -> None:
+    with inspector.record() as recording:
+        gated_unit().backward()
+    graph = recording.calls[0].graph
+    if not is_known:  # as under compiled autograd
+        for _, row in graph.functions():
+            row["gradient"] = {"unknown": "hooks run outside of Nodes"}
+    said = " ".join(note.text for note in densest_of(graph).notes)
+    assert ("gradients below them" in said) is is_known
+    assert ("gradients are unknown" in said) is not is_known

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +15,7 @@ import pytest
 import torch
 from needs import needs
 from recorded import recorded
+from running import OUTPUT, QUICK, valid_report
 
 import inspector
 from inspector.figure import draw
@@ -126,6 +131,48 @@ def test_the_operations_have_the_lines_and_modules_of_the_forward(
     monkeypatch.setattr(COMPILED_GRAPHS, "turn_off", failed.append)
     monkeypatch.setattr("inspector.torch_api.compiled_graphs._operations", lambda graph, targets: 1 / 0)
     assert backward_operations(node) is None and len(failed) == 1
+
+
+COMMAND = (
+    TEXT.replace("import torch._dynamo as dynamo\n", "import sys, torch\nimport torch._dynamo as dynamo\n")
+    .replace('"aot_eager"', "sys.argv[1]")
+    .replace("loss = ", "for k in range(4):\n    net.zero_grad()\n    loss = ")
+    .replace("torch.ones(3, 4)", "torch.ones(3, 4) * k")
+    .replace("loss.backward()", "    loss.backward()")
+) + """
+for name in ("frames", "stats", "graph_break", "aot_autograd", "inductor"):
+    print(name, dict(dynamo.utils.counters[name]))
+print(grads)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a compiler of C++")
+@pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
+def test_a_script_compiles_from_an_empty_cache_as_without_us(backend: str, tmp_path: Path) -> None:
+    """Each run has an empty cache of its own; a third one finds that of the second."""
+    (tmp_path / "script.py").write_text(COMMAND)
+    printed, opened = [], []
+    ours = "-m", "inspector", *QUICK
+    for cache, options in (("plain", ()), ("ours", ours), ("ours", ours)):
+        env = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path / cache)}
+        command = [sys.executable, *options, "script.py", backend]
+        ran = subprocess.run(
+            command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=600, check=False
+        )
+        assert ran.returncode == 0, ran.stderr
+        printed.append(ran.stdout.splitlines())
+        if options:
+            nodes = valid_report(tmp_path / OUTPUT / "report.json")["backward_calls"][0]["graph"]["nodes"]
+            opened.append([node["compiled"] for node in nodes if "compiled" in node])
+    plain, cold, warm = printed
+    assert cold == plain and warm[-1] == plain[-1]
+    lines = [{operation["source"]["code"] for operation in part["operations"]} for part in opened[0]]
+    assert lines == [{"return self.outer(h)"}, {"h = torch.tanh(self.inner[0](x))"}]
+    if backend == "inductor":
+        assert "cache_hit" in warm[-2] and all("from its cache" in part["unknown"] for part in opened[1])
+    else:
+        assert opened[1] == opened[0]
 
 
 @pytest.mark.parametrize(

@@ -3,41 +3,36 @@
 from __future__ import annotations
 
 import json
-import re
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from forkserver import ForkServer
-from launched import run_ranks
-from ranks_scripts import HEAD, SGD, STEPS, TAIL
-from running import OUTPUT, ScriptRunner, valid_report
+from launched import Launched, Launcher, launched_once
+from ranks_scripts import (
+    FAULTS_SCRIPT,
+    NAN,
+    REPLICAS,
+    REPLICAS_SCRIPT,
+    SHARDED,
+    SHARDED_SCRIPT,
+    UNUSED,
+    killed_script,
+)
+from running import OUTPUT
 
 from inspector.commands.launch import launch_command
-from inspector.commands.options import OptionError
-from inspector.commands.ranks import Rank, rank_of
-
-TRAINED = """
-    import os, sys
-    import torch
-    import torch.distributed as dist
-    from torch.nn.parallel import DistributedDataParallel
-
-    store = dist.FileStore(sys.argv[1], 2)
-    dist.init_process_group("gloo", store=store, rank=int(os.environ["RANK"]), world_size=2)
-    torch.manual_seed(0)
-    net = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1))
-    model = DistributedDataParallel(net)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    torch.manual_seed(dist.get_rank())
-    for _ in range(3):
-        loss = model(torch.randn(5, 4)).pow(2).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    print([parameter.grad.norm().item() for parameter in model.parameters()])
-    dist.destroy_process_group()
-"""
+from inspector.commands.options import (
+    CheckOptions,
+    Destination,
+    DrawOptions,
+    OptionError,
+    Options,
+    WatchOptions,
+)
+from inspector.commands.ranks import Rank, options_of, rank_of
 
 
 @pytest.mark.parametrize(
@@ -54,25 +49,6 @@ TRAINED = """
 )
 def test_the_rank_is_that_of_the_environment(given: dict[str, str], rank: Rank | None) -> None:
     assert rank_of(given) == rank
-
-
-def test_two_ranks_that_reduce_their_gradients(server: ForkServer, tmp_path: Path) -> None:
-    ours = run_ranks(TRAINED, server, tmp_path)
-    first, second = ours
-    assert "loss.backward()" in first.stderr
-    assert second.stderr == ""
-    assert "inspect: rank 0 of 2; the other rank wrote rank-0001 in inspect-out/" in first.said
-    merged = json.loads((tmp_path / OUTPUT / "merged.json").read_text("utf-8"))
-    assert [row["number"] for row in merged["ranks"]] == [0, 1] and merged["findings"] == merged["remarks"] == []
-    printed = [float(norm) for norm in re.findall(r"[\d.]+", first.stdout)]
-    leaves = {leaf["name"]: leaf for leaf in merged["backward_calls"][-1]["leaves"]}
-    for name, norm in zip(["0.weight", "0.bias", "2.weight", "2.bias"], printed, strict=True):
-        reduced, local = leaves[name]["reduced"], leaves[name]["local"]
-        assert reduced["low"] == reduced["high"] == pytest.approx(norm)
-        assert local["low"] < local["high"] and "different" not in leaves[name]["data"]
-    for rank in range(2):
-        folder = tmp_path / OUTPUT / f"rank-{rank:04}"
-        assert valid_report(folder / "report.json")["findings"] == []
 
 
 @pytest.mark.parametrize(
@@ -109,95 +85,162 @@ def test_a_launcher_without_a_python_script_is_refused(given: str) -> None:
         launch_command(given.split(), [])
 
 
-def test_a_file_is_named_after_the_rank(inspect_script: ScriptRunner) -> None:
-    code = "import torch; torch.ones(2, requires_grad=True).sum().backward()"
-    inspect_script(code, options=("-o", "figure.dot"), env={"RANK": "1", "WORLD_SIZE": "2"})
-    assert [path.name for path in inspect_script.folder.glob("*.dot")] == ["figure.rank-0001.dot"]
+def test_a_file_is_named_after_the_rank() -> None:
+    to = Destination(Path("out"), Path("figure.dot"), ("dot",))
+    options = options_of(Rank(1, 2, 2), Options(WatchOptions(), DrawOptions(), to, CheckOptions()))
+    assert options.destination.file == Path("figure.rank-0001.dot")
 
 
-SHARDED = """
-    import json, os, sys
-    import torch
-    import torch.distributed as dist
-    from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
-
-    store = dist.FileStore(sys.argv[1], 2)
-    dist.init_process_group("gloo", store=store, rank=int(os.environ["RANK"]), world_size=2)
-    torch.manual_seed(0)
-    net = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4))
-    mesh = init_device_mesh("cpu", (2,))
-    for layer in (net[0], net[2], net):
-        fully_shard(layer, mesh=mesh)
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
-    torch.manual_seed(dist.get_rank())
-    for _ in range(3):
-        loss = net(torch.randn(5, 8)).pow(2).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    grads = {name: item.grad for name, item in net.named_parameters()}
-    parts = {name: [grad.full_tensor().tolist(), grad.to_local().tolist()] for name, grad in grads.items()}
-    print(json.dumps(parts))
-    dist.destroy_process_group()
-"""
+ALL = "--watch", "20"
+"""Record every call of these scripts."""
 
 
-def test_sharded_parameters_keep_their_names_and_their_shards_make_the_whole(
+@pytest.fixture(scope="session")
+def replicas(server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Launched:
+    """Data parallel trainings on two ranks, one after another."""
+    return launched_once(
+        tmp_path_factory,
+        server,
+        "replicas",
+        lambda launch: launch(REPLICAS_SCRIPT, 2, *ALL, merges=True),
+    )
+
+
+@pytest.fixture(scope="session")
+def sharded(server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Launched:
+    """Trainings of sharded parameters on four ranks, one after another."""
+    return launched_once(
+        tmp_path_factory, server, "sharded", lambda launch: launch(SHARDED_SCRIPT, 4, *ALL)
+    )
+
+
+@pytest.fixture(scope="session")
+def faults(server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Launched:
+    """Trainings on two ranks, the second of which has faults and ends with an error."""
+    return launched_once(
+        tmp_path_factory, server, "faults", lambda launch: launch(FAULTS_SCRIPT, 2, *ALL, names=["ours"])
+    )
+
+
+@pytest.fixture(scope="session")
+def killed(server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Launched:
+    """A training on two ranks, the second of which is killed before the fourth step."""
+    return launched_once(tmp_path_factory, server, "killed", lambda launch: launch(killed_script(3), 2))
+
+
+def lines(launched: Launched) -> list[list[dict[str, Any]]]:
+    """What each rank has printed for each training; it is the same without us, bit by bit."""
+    assert [ran.status for ran in launched.ours] == [0] * len(launched.ours), launched.ours[0].stderr
+    assert [ran.status for ran in launched.plain] == [0] * len(launched.plain), launched.plain[0].stderr
+    assert [ran.stdout for ran in launched.ours] == [ran.stdout for ran in launched.plain]
+    return [[json.loads(line) for line in ran.stdout.splitlines()] for ran in launched.ours]
+
+
+def norm(grad: Any) -> float:
+    return torch.tensor(grad, dtype=torch.float64).norm().item()
+
+
+@pytest.mark.parametrize("name", REPLICAS)
+def test_data_parallel_training_has_the_same_grads(name: str, replicas: Launched) -> None:
+    number = [*REPLICAS].index(name)
+    first, second = (rank[number] for rank in lines(replicas))
+    assert first == second
+    call = replicas.merged["backward_calls"][2 * number + (3 if name == "no_sync" else 1)]
+    leaves = {leaf["name"]: leaf for leaf in call["leaves"]}
+    assert leaves.keys() == first.keys()
+    for leaf, grad in first.items():
+        reduced, local = leaves[leaf]["reduced"], leaves[leaf]["local"]
+        assert reduced["low"] == reduced["high"] == pytest.approx(norm(grad))
+        assert local["low"] < local["high"] and "different" not in leaves[leaf]["data"]
+
+
+def test_rank_0_alone_prints_and_merges_what_has_no_finding(replicas: Launched) -> None:
+    assert [len(rank) for rank in lines(replicas)] == [len(REPLICAS) + 1] * 2
+    first, second = replicas.ours
+    assert first.stderr.count("backward 1  model(torch.randn(5") == 1
+    assert second.stderr == replicas.plain[1].stderr
+    assert "inspect: rank 0 of 2; the other rank wrote rank-0001 in inspect-out/" in first.said
+    rows = replicas.merged
+    assert [row["number"] for row in rows["ranks"]] == [0, 1] and rows["findings"] == rows["remarks"] == []
+    assert len(rows["backward_calls"]) == 2 * len(REPLICAS) + 4
+    assert [report["findings"] for report in replicas.reports.values()] == [[], []]
+    assert not (replicas.folder / OUTPUT / "merged.svg").exists()  # only the report was wanted
+
+
+@pytest.mark.parametrize("name", SHARDED)
+def test_sharded_parameters_keep_their_names_and_their_shards_make_the_whole(name: str, sharded: Launched) -> None:
+    number = [*SHARDED].index(name)
+    call = sharded.merged["backward_calls"][2 * number + 1]
+    merged = {leaf["name"]: leaf for leaf in call["leaves"]}
+    for rank, printed in enumerate(lines(sharded)):
+        nodes = sharded.reports[rank]["backward_calls"][2 * number + 1]["graph"]["nodes"]
+        leaves = {node["name"]: node for node in nodes if node["kind"] == "tensor" and node["is_leaf"]}
+        for leaf, (whole, shard) in printed[number]["grads"].items():
+            row, part = merged[leaf], leaves[leaf]["part"]
+            assert leaves[leaf]["shape"] == list(torch.tensor(whole).shape)
+            assert part["shape"] == list(torch.tensor(shard).shape)
+            if part["parts"] > 1:
+                assert row["whole"]["parts"] == part["parts"]
+                assert row["whole"]["reduced"] == pytest.approx(norm(whole))
+                assert part["number"] == rank % part["parts"]
+            else:
+                assert "whole" not in row and row["reduced"]["high"] == pytest.approx(norm(whole))
+    rows = [merged[leaf] for leaf in printed[number]["grads"]]
+    norms = [row["whole"]["reduced"] if "whole" in row else row["reduced"]["high"] for row in rows]
+    assert math.hypot(*norms) == pytest.approx(printed[number]["norm"])  # as clip_grad_norm_ computes it
+
+
+def test_sharded_trainings_have_no_finding(sharded: Launched) -> None:
+    assert [len(rank) for rank in lines(sharded)] == [len(SHARDED)] * 4
+    assert sharded.merged["findings"] == sharded.merged["remarks"] == [] and sharded.merged["compared"] == 0
+    assert len(sharded.merged["backward_calls"]) == 2 * len(SHARDED)
+    assert [report["findings"] for report in sharded.reports.values()] == [[]] * 4
+
+
+@pytest.mark.parametrize(
+    ("rule", "calls", "said"),
+    [
+        ("rank-disagreement", UNUSED, "got a gradient on rank 1 only, in 2 backward calls; the mean counts"),
+        ("rank-disagreement", NAN, "NaN or infinite on rank 1 only; the reduction has spread it to all ranks"),
+        ("non-finite-forward", NAN, "x[0, 0] returned NaN or infinity"),
+    ],
+)
+def test_a_fault_of_one_rank_is_told_once(rule: str, calls: tuple[int, int], said: str, faults: Launched) -> None:
+    found = [item for item in faults.merged["findings"] if item["rule"] == rule and item["backward_call"] in calls]
+    assert [item["ranks"] for item in found] == [[1]] and said in found[0]["message"]
+    assert found[0]["backward_call"] == calls[0]
+
+
+def test_what_only_follows_from_a_fault_of_one_rank_is_not_told(faults: Launched) -> None:
+    """As that the parameters of both ranks are NaN after NaN on one."""
+    assert len(faults.merged["findings"]) == 3
+    assert faults.said_of_all.count("  on      rank 1\n") == 1  # the others say it in their message
+
+
+def test_a_rank_that_raises_leaves_what_it_had(faults: Launched) -> None:
+    assert [ran.status for ran in faults.ours] == [0, 1]
+    assert len(faults.reports[1]["backward_calls"]) == NAN[-1]
+    assert "rank 1 ended with ValueError: midway" in faults.said_of_all
+    second = faults.ours[1].stderr
+    assert "inspect" not in second and second.endswith("ValueError: midway\n")
+
+
+def test_a_rank_that_is_killed_leaves_what_it_had(killed: Launched) -> None:
+    """The others then fail as they do without us."""
+    statuses = [[ran.status for ran in ranks] for ranks in (killed.ours, killed.plain)]
+    assert statuses == [[1, -9]] * 2 and "RuntimeError" in killed.ours[0].stderr
+    assert [ran.stdout for ran in killed.ours] == [ran.stdout for ran in killed.plain]
+    assert len(killed.reports[1]["backward_calls"]) == 3 == len(killed.ours[1].stdout.splitlines())
+    assert killed.reports[1]["exit"]["status"] is None
+    assert [row["number"] for row in killed.merged["ranks"]] == [0, 1]
+    assert killed.merged["findings"] == [] and "rank 0 ended with RuntimeError" in killed.said_of_all
+
+
+@pytest.mark.slow  # rank 0 waits for the other one
+def test_rank_0_merges_without_a_rank_that_was_killed_before_its_first_backward(
     server: ForkServer, tmp_path: Path
 ) -> None:
-    ours = run_ranks(SHARDED, server, tmp_path)
-    merged = json.loads((tmp_path / OUTPUT / "merged.json").read_text("utf-8"))
-    assert merged["findings"] == merged["remarks"] == [] and merged["compared"] == 0
-    wholes = {leaf["name"]: leaf["whole"] for leaf in merged["backward_calls"][-1]["leaves"]}
-    for rank, ran in enumerate(ours):
-        report = valid_report(tmp_path / OUTPUT / f"rank-{rank:04}" / "report.json")
-        assert report["findings"] == []
-        nodes = report["backward_calls"][-1]["graph"]["nodes"]
-        leaves = {node["name"]: node for node in nodes if node["kind"] == "tensor" and node["is_leaf"]}
-        norms = {row["name"]: row["calls"][-1]["after"] for row in report["parameters"]}
-        for name, (whole, shard) in json.loads(ran.stdout.splitlines()[0]).items():
-            assert leaves[name]["shape"] == list(torch.tensor(whole).shape)
-            assert leaves[name]["part"] == {
-                "placements": ["Shard(0)"], "number": rank, "parts": 2, "shape": list(torch.tensor(shard).shape)
-            }  # fmt: skip
-            assert norms[name] == pytest.approx(torch.tensor(shard).norm().item())
-            assert wholes[name]["reduced"] == pytest.approx(torch.tensor(whole).norm().item())
-
-
-FAULTS = {
-    "a parameter that one rank uses": (
-        "model = DDP(net, find_unused_parameters=True)\n"
-        f"{SGD}for _ in range(4):\n    step(model, optimizer, RANK == 1)\n",
-        {"rank-disagreement": "got a gradient on rank 1 only, in 3 backward calls; the mean counts rank 0"},
-    ),
-    "NaN": (
-        f"model = DDP(net)\n{SGD}for number in range(4):\n    x = torch.randn(5, 4)\n"
-        "    if RANK == 1 and number == 1:\n        x[0, 0] = float('nan')\n    optimizer.zero_grad()\n"
-        "    model(x).pow(2).mean().backward()\n    optimizer.step()\n",
-        {  # and not that the parameters of both ranks are NaN afterwards
-            "rank-disagreement": "NaN or infinite on rank 1 only; the reduction has spread it to all ranks",
-            "non-finite-forward": "x[0, 0] returned NaN or infinity",
-        },
-    ),
-}
-"""Script, and what the findings say, by rule."""
-
-
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_of_one_rank_is_told_once(name: str, server: ForkServer, tmp_path: Path) -> None:
-    body, said = FAULTS[name]
-    first, _ = run_ranks(HEAD + body + TAIL, server, tmp_path, is_compared=False)
-    merged = json.loads((tmp_path / OUTPUT / "merged.json").read_text("utf-8"))
-    assert [(found["rule"], found["ranks"]) for found in merged["findings"]] == [(rule, [1]) for rule in said]
-    for found in merged["findings"]:
-        assert said[found["rule"]] in found["message"]
-    assert first.stderr.count("  on      rank 1\n") == ("non-finite-forward" in said)
-
-
-def test_a_rank_that_raises_leaves_what_it_had(server: ForkServer, tmp_path: Path) -> None:
-    body = f"model = DDP(net)\n{STEPS}if RANK == 1:\n    raise ValueError('midway')\n"
-    first, second = run_ranks(HEAD + body + TAIL, server, tmp_path, (0, 1), is_compared=False)
-    assert len(valid_report(tmp_path / OUTPUT / "rank-0001" / "report.json")["backward_calls"]) == 3
-    assert "rank 1 ended with ValueError: midway" in first.stderr
-    assert "inspect" not in second.stderr and second.stderr.endswith("ValueError: midway\n")
+    launched = Launcher(server, tmp_path)(killed_script(0), 2, names=["ours"], merges=True)
+    assert [ran.status for ran in launched.ours] == [1, -9]
+    assert launched.merged["absent"] == [1]
+    assert launched.merged["remarks"] == ["rank 1 wrote no report: merged without"]

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch._dynamo import compiled_autograd
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 import inspector
+from inspector.graph import is_unknown
 
 X = torch.linspace(-1, 1, 32).reshape(8, 4)
 Loss = Callable[[nn.Module], torch.Tensor]
@@ -274,6 +277,85 @@ def test_what_a_grad_scaler_skips_is_a_note() -> None:
     (found,) = [item for item in recording.findings if item.rule.startswith("non-finite")]
     assert found.rule == "non-finite-gradient" and found.severity == "note"
     assert "GradScaler (scale 1.05e+06) skips" in found.message
+
+
+def under_compiled_autograd(loss: Loss, *, scale: float = 0.0, before: float | None = None) -> list[Any]:
+    """The findings of a backward in which what arrives at Nodes is unknown. before: in the grads."""
+    model = linear()
+    scaler = torch.amp.GradScaler("cpu", init_scale=scale, enabled=bool(scale))
+    if before is not None:
+        for parameter in model.parameters():
+            parameter.grad = torch.full_like(parameter, before)
+    with inspector.record() as recording:
+        root = scaler.scale(loss(model))
+        with compiled_autograd._enable(lambda graph: graph):
+            root.backward()
+    torch._dynamo.reset()
+    assert all(is_unknown(row["gradient"]) for _, row in recording.calls[0].graph.functions())
+    return recording.findings
+
+
+@pytest.mark.parametrize("loss", [distance, where, angle, power])
+def test_grads_tell_where_gradients_are_unknown(loss: Loss) -> None:
+    (found,) = under_compiled_autograd(loss)
+    assert (found.rule, found.severity) == ("non-finite-gradient", "error")
+    assert found.message.startswith("backward left NaN in grads, although the root is finite; the Node that made")
+    assert "compiled autograd ran backward" in found.message and found.location["code"] == "root.backward()"
+    assert set(found.parameters) == {"weight", "bias"}
+
+
+def test_where_gradients_are_unknown_grads_are_judged_as_gradients_are() -> None:
+    assert under_compiled_autograd(lambda model: model(X).tanh().sum()) == []
+    assert under_compiled_autograd(lambda model: F.relu(model(X) - 10).sqrt().sum()) == []
+    assert under_compiled_autograd(distance, before=float("nan")) == []  # no work of this backward
+    (found,) = under_compiled_autograd(lambda model: model(X).half().float().sum(), scale=2.0**20)
+    assert found.severity == "note" and found.message.endswith("a GradScaler (scale 1.05e+06) skips such a step")
+    (found,) = under_compiled_autograd(lambda model: (model.get_parameter("bias") * 1e20).sum() * 1e20)
+    assert found.message.startswith("backward left infinity in grads") and found.parameters == ["bias"]
+
+
+def norm_of_zero(model: nn.Module) -> torch.Tensor:
+    return torch.as_tensor(model(0 * X)).pow(2).sum(1).sqrt()
+
+
+def power_of_zero(model: nn.Module) -> torch.Tensor:
+    return torch.as_tensor(model(0 * X)).pow(0.5)
+
+
+def log_behind_where(model: nn.Module) -> torch.Tensor:
+    h = model(X)
+    return torch.where(h > 0, (h * (h > 0)).log(), 0.0)
+
+
+def checkpointed(inside: Loss, after: Callable[[torch.Tensor], torch.Tensor] = torch.sum) -> Loss:
+    """The loss of a function in a reentrant checkpoint, whose input needs a gradient and gets a finite one."""
+
+    def loss(model: nn.Module) -> torch.Tensor:
+        x = torch.ones(1, requires_grad=True) * 1
+        result = checkpoint(lambda x: inside(model) + x, x, use_reentrant=True)
+        return after(torch.as_tensor(result))
+
+    return loss
+
+
+@pytest.mark.parametrize(
+    ("inside", "name"), [(norm_of_zero, "Sqrt"), (power_of_zero, "Pow"), (log_behind_where, "Log")]
+)
+def test_the_node_inside_of_a_reentrant_checkpoint(inside: Loss, name: str) -> None:
+    """Only parameters inside of it get the NaN."""
+    found = the_finding(checkpointed(inside), "non-finite-gradient")
+    assert re.match(rf"{name} in the graph that CheckpointFunction \(line \d+\) ran in backward", found.message)
+    assert "is infinite" in found.message and "weight" in found.parameters
+
+
+def test_a_reentrant_checkpoint_that_is_not_at_fault() -> None:
+    assert not findings(checkpointed(lambda model: torch.as_tensor(model(X)).tanh()))
+    assert not findings(checkpointed(lambda model: F.relu(model(X) - 10).sqrt()))  # lost at the relu
+    found = the_finding(
+        checkpointed(lambda model: torch.as_tensor(model(0 * X)), lambda h: (h - 1).pow(2).sum().sqrt()),
+        "non-finite-gradient",
+    )
+    assert found.message.startswith("Sqrt (line")
 
 
 def test_a_gradient_that_is_lost_on_its_way_harms_nobody() -> None:

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inspector.commands.options import Options
+from inspector.commands.options import REPORT, Options
 from inspector.options.figure_options import FigureOptions
 from inspector.options.presentation import Presentation
 from inspector.util.child_python import child_environment, python_command
@@ -123,7 +123,7 @@ def _arguments(options: Options) -> list[str]:
         arguments += ["--folder", str(look.folder)]
     if destination.file is not None:
         return [*arguments, "--output", str(destination.file)]
-    for format in destination.formats:
+    for format in destination.formats or (REPORT,):  # without the option, the child would draw the default ones
         arguments += ["--format", format]
     return [*arguments, "--output", f"{destination.folder}/"]
 

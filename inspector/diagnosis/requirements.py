@@ -6,15 +6,17 @@ from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 from inspector.diagnosis.evidence import Evidence
+from inspector.graph.values import is_unknown
 from inspector.report.timeline import NOT_RECORDED
 
 Need: TypeAlias = Literal[
-    "gradients", "values", "forward", "saved", "steps", "optimizers", "gradcheck", "independence", "timeline"
-]
-"""The evidence a rule needs. gradients: the gradients of a backward call; values: values of the forward; forward:
-operations, cuts and writes; saved: saved tensors; optimizers: that there is an optimizer; steps: that an
-optimizer stepped; gradcheck, independence: that `--gradcheck` or `--check-independence` ran;
-timeline: the steps after the watched calls.
+    "gradients", "grads", "values", "forward", "saved", "steps", "optimizers",
+    "gradcheck", "independence", "timeline",
+]  # fmt: skip
+"""The evidence a rule needs. gradients: the gradients of a backward call; grads: those, or the grads that it left
+in leaves; values: values of the forward; forward: operations, cuts and writes; saved: saved tensors; optimizers:
+that there is an optimizer; steps: that an optimizer stepped; gradcheck, independence: that `--gradcheck` or
+`--check-independence` ran; timeline: the steps after the watched calls.
 `missing_requirement` says what is missing."""
 
 _OPTIONS = {"wrong-backward": "--gradcheck", "samples-mix": "--check-independence"}
@@ -28,6 +30,12 @@ def missing_requirement(evidence: Evidence, need: Need) -> str | None:
 
 def _no_gradients(evidence: Evidence) -> str | None:
     return None if evidence.calls_with_gradients else _no_call(evidence) or "no gradient was recorded"
+
+
+def _no_grads(evidence: Evidence) -> str | None:
+    leaves = (call.tensors[leaf] for call in evidence.calls for leaf in call.leaf_of.values())
+    is_known = any(not is_unknown(leaf["after"]["grad"]) for leaf in leaves)
+    return None if is_known else _no_gradients(evidence)
 
 
 def _not_in_full(evidence: Evidence) -> str | None:
@@ -81,6 +89,7 @@ def _mode(evidence: Evidence) -> str:
 
 _REQUIREMENTS: dict[Need, Callable[[Evidence], str | None]] = {
     "gradients": _no_gradients,
+    "grads": _no_grads,
     "values": _not_in_full,
     "forward": _not_in_full,
     "saved": _no_saved,

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from inspector.graph.row_types import TensorRow
 from inspector.graph.topology import Pair
-from inspector.graph.values import Value
+from inspector.graph.values import Value, is_unknown
 from inspector.options.figure_options import without_heat_maps
 from inspector.styles import title_and_legend
 from inspector.styles.circuit_footer import inline_values, matrix_formulas, sums_over_readers
@@ -98,7 +98,10 @@ def _without_derivatives(subject: Subject) -> Subject:
 
 
 def _reading(circuit: Circuit, by_line: bool) -> Iterator[StyledText]:
-    text = "values above the wires" + (", gradients below them" if circuit.subject.ran else "")
+    text = "values above the wires"
+    if circuit.subject.ran:
+        is_known = any(not is_unknown(row["gradient"]) for _, row in circuit.subject.graph.functions())
+        text += ", gradients below them" if is_known else ", gradients are unknown"
     if any(map(circuit.subject.is_computed, circuit.users)):
         text += "; grey values are computed from the operands"
     grouped = [gate for gate in circuit.gates.values() if gate.members]

@@ -22,3 +22,4 @@ for _ in range(2):
             optimizer.zero_grad()
 accelerator.save_state("acc_state")
 print(loss.item())
+torch.save(model.state_dict(), "weights.pt")

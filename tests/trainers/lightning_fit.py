@@ -29,4 +29,5 @@ trainer = L.Trainer(
     max_epochs=2, accelerator="cpu", logger=False, gradient_clip_val=1.0, default_root_dir="lit_out"
 )
 trainer.fit(Lit(), loader, loader)
+torch.save(trainer.model.state_dict(), "weights.pt")
 print(trainer.callback_metrics)

@@ -15,3 +15,4 @@ for _ in range(5):
     optimizer.zero_grad()
 model.save_pretrained("lora_out")
 print(loss.item())
+torch.save(model.state_dict(), "weights.pt")

@@ -22,3 +22,4 @@ class Net(nn.Module):
 net = NeuralNetClassifier(Net, criterion=nn.CrossEntropyLoss, max_epochs=3, lr=0.1, batch_size=16)
 net.fit(x, y)
 net.save_params(f_params="sk.pt")
+torch.save(net.module_.state_dict(), "weights.pt")

@@ -9,3 +9,4 @@ arguments = TrainingArguments("ckpt", per_device_train_batch_size=4, max_steps=6
                               report_to="none", use_cpu=True, seed=0)
 trainer = Trainer(model, arguments, train_dataset=rows)
 print(trainer.train())
+torch.save(model.state_dict(), "weights.pt")

@@ -27,3 +27,4 @@ args = SFTConfig(
 )
 trainer = SFTTrainer(model, args=args, train_dataset=data, processing_class=tokenizer)
 print(trainer.train())
+torch.save(model.state_dict(), "weights.pt")

@@ -12,13 +12,15 @@ from inspector.diagnosis.analysis.nonfinite_values import (
     is_finite,
     is_nonfinite,
     kind,
+    nested_leaves,
+    nested_operations,
     nonfinite_ends,
     output,
     root_kind,
 )
 from inspector.diagnosis.backward_view import BackwardView, GradientEdge
-from inspector.graph.node_kinds import NodeKind
-from inspector.graph.row_types import TensorRow
+from inspector.graph.node_kinds import NodeKind, is_kind
+from inspector.graph.row_types import InnerOperation, TensorRow
 from inspector.graph.traversal import reach
 from inspector.graph.values import Value
 
@@ -123,10 +125,24 @@ def gradient_origins(call: BackwardView) -> Iterator[str]:
     def nonfinite_users(node: str) -> Iterator[str]:
         return (user for user in call.users_of(node) if _received(call, user, is_nonfinite))
 
-    nodes = reach(nonfinite_ends(call), nonfinite_users)
+    nodes = list(reach(nonfinite_ends(call), nonfinite_users))
     edges = (edge for node in nodes for edge in call.incoming.get(node, ()))
     made = (edge.source for edge in edges if _received(call, edge.source, is_finite) and _passes_bad(call, edge))
-    yield from dict.fromkeys(made)
+    ran = (node for node in nodes if _received(call, node, is_finite) and nested_leaves(call, node))
+    yield from dict.fromkeys([*made, *ran])
+
+
+def nested_origin(call: BackwardView, node: str) -> InnerOperation | None:
+    """The first Node that made a finite gradient non-finite in the graph that a Node ran in backward."""
+    operations = nested_operations(call, node)
+    for operation in operations:
+        sources = [operations[position] for position in operation["inputs"]]
+        if sources and is_nonfinite(operation.get("gradient")):
+            if not all(is_finite(source.get("gradient")) for source in sources):
+                continue
+            singular = [source for source in sources if is_kind(source["name"], NodeKind.SINGULAR)]
+            return (singular or sources)[0]
+    return None
 
 
 def _received(call: BackwardView, node: str, holds: Callable[[Value], bool]) -> bool:

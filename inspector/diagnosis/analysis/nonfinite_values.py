@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
 
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
+from inspector.graph.row_types import InnerOperation
 from inspector.graph.values import Value, is_summary, is_unknown
 
 Kind: TypeAlias = Literal["finite", "inf", "nan"]
@@ -47,11 +48,33 @@ def root_kind(call: BackwardView) -> Kind | None:
 def nonfinite_ends(call: BackwardView) -> list[str]:
     """The Nodes of leaves and of requested tensors that received a non-finite gradient.
 
-    A non-finite gradient that does not reach one of them (`inf` at an inactive relu) has no effect.
+    A non-finite gradient that does not reach one of them (`inf` at an inactive relu) has no effect. Where the
+    gradient of a leaf is unknown, its grad tells. A Node that ran a graph in backward stands for the leaves in it.
     """
     asked = [str(call.tensors[tensor]["grad_fn"]) for tensor in call.row.setting.wanted or ()]
     ends = dict.fromkeys([*call.leaf_of, *(node for node in asked if node in call.functions)])
-    return [node for node in ends if is_nonfinite(call.functions[node]["gradient"])]
+    found = [node for node in ends if _received_nonfinite(call, node)]
+    return [*found, *(node for node in call.functions if nested_leaves(call, node))]
+
+
+def nested_leaves(call: BackwardView, node: str) -> list[str]:
+    """The names of the leaves that received a non-finite gradient in the graph that a Node ran in backward."""
+    bad = [inner for inner in nested_operations(call, node) if is_nonfinite(inner.get("gradient"))]
+    return [leaf for inner in bad if (leaf := inner.get("leaf"))]
+
+
+def nested_operations(call: BackwardView, node: str) -> Sequence[InnerOperation]:
+    """The Nodes of the graph that a Node ran in backward, as a reentrant checkpoint does, in their order."""
+    part = call.functions[node].get("nested")
+    return [] if part is None or is_unknown(part) else part["operations"]
+
+
+def _received_nonfinite(call: BackwardView, node: str) -> bool:
+    gradient = call.functions[node]["gradient"]
+    if not is_unknown(gradient) or node not in call.leaf_of:
+        return is_nonfinite(gradient)
+    leaf = call.tensors[call.leaf_of[node]]
+    return is_nonfinite(leaf["after"]["grad"]) and not is_nonfinite(leaf["before"]["grad"])
 
 
 def first_nonfinite_call(evidence: Evidence) -> BackwardView | None:
@@ -67,8 +90,9 @@ def first_nonfinite_call(evidence: Evidence) -> BackwardView | None:
 
 def affected_leaves(call: BackwardView, node: str) -> list[str]:
     """The names of the leaves with a non-finite gradient; if none is known, of all leaves affected by a Node."""
-    bad = [leaf for function, leaf in call.leaf_of.items() if is_nonfinite(call.functions[function]["gradient"])]
-    return call.names(bad) or call.leaves_affected_by([node])
+    bad = [leaf for function, leaf in call.leaf_of.items() if _received_nonfinite(call, function)]
+    nested = [leaf for function in call.functions for leaf in nested_leaves(call, function)]
+    return [*call.names(bad), *nested] or call.leaves_affected_by([node])
 
 
 def holds(value: Value) -> str:

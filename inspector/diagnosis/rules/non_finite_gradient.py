@@ -1,7 +1,8 @@
 """The Node where a finite gradient became NaN or infinite, although the forward was finite.
 
 Why it matters: the loss looks normal, but the next step makes parameters NaN. `torch.where` does not help:
-the gradient of the branch it did not choose is 0, and 0 times infinity is NaN.
+the gradient of the branch it did not choose is 0, and 0 times infinity is NaN. Where gradients are unknown, as
+under compiled autograd, the grads that backward leaves tell that there is such a Node, not which.
 
 How to fix it: change the input of the operation, not its result: `sqrt(x + 1e-12)`, `acos(x.clamp(-0.999,
 0.999))`. With `where`, choose a safe input first: `torch.where(x > 0, torch.where(x > 0, x, 1.0).log(),
@@ -18,7 +19,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inspector.diagnosis.analysis.node_ops import op, operation
-from inspector.diagnosis.analysis.nonfinite_origin import forward_origin_starts, gradient_origins
+from inspector.diagnosis.analysis.nonfinite_origin import (
+    forward_origin_starts,
+    gradient_origins,
+    nested_origin,
+)
 from inspector.diagnosis.analysis.nonfinite_values import (
     affected_leaves,
     first_nonfinite_call,
@@ -33,7 +38,9 @@ from inspector.diagnosis.backward_view import BackwardView, GradientEdge
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.diagnosis.wording import at_line, number
+from inspector.graph.node_names import op_of, without_backward
 from inspector.graph.value_norms import value_norm
+from inspector.graph.values import is_unknown
 from inspector.report import Finding
 
 _WHY = {
@@ -67,7 +74,7 @@ _BEHIND = "; masking its result does not help, because 0 times infinity is NaN: 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """The origin, in the first call with a non-finite gradient and a finite root."""
-    for call in evidence.calls_with_gradients:
+    for call in evidence.calls:
         if call.row.setting.scale is not None and root_kind(call) == "finite" and nonfinite_ends(call):
             yield from _found(call, skipped=True)
     first = first_nonfinite_call(evidence)
@@ -78,10 +85,34 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 def _found(call: BackwardView, *, skipped: bool) -> Iterator[Finding]:
     """skipped: whether a GradScaler skips the step with these gradients."""
     births = sorted(gradient_origins(call), key=lambda node: _turn(call, node))
-    if not births:
-        return
-    node = births[0]
-    source = call.location(node)
+    if births:
+        finding = _at_origin(call, births[0])
+    else:
+        ends = [node for node in nonfinite_ends(call) if is_unknown(call.functions[node]["gradient"])]
+        if not ends or root_kind(call) != "finite":
+            return
+        finding = _without_origin(call, ends)
+    if skipped:
+        finding.severity = "note"
+        finding.message += f"; a GradScaler (scale {number(call.row.setting.scale or 0)}) skips such a step"
+    yield finding
+
+
+def _without_origin(call: BackwardView, ends: list[str]) -> Finding:
+    """ends: the Nodes of leaves whose grads are not finite. What arrived at Nodes is unknown."""
+    became = {kind(call.tensors[call.leaf_of[node]]["after"]["grad"]) for node in ends}
+    reason = call.functions[ends[0]]["gradient"]["unknown"]
+    return RULE.found(
+        f"backward left {'NaN' if 'nan' in became else 'infinity'} in grads, although the root is finite; "
+        f"the Node that made it is unknown: {reason}",
+        "inspect a run in which gradients are recorded, as without compiled autograd",
+        at=Place(call.row.location, call.index, tuple(ends)),
+        parameters=affected_leaves(call, ends[0]),
+    )
+
+
+def _at_origin(call: BackwardView, node: str) -> Finding:
+    source, inner = call.location(node), nested_origin(call, node)
     edges = [edge for edge in call.next_edges.get(node, ()) if is_nonfinite(edge.gradient)]
     became = (
         "NaN" if any(kind(edge.gradient) == "nan" for edge in edges) else "infinite" if edges else "not finite"
@@ -89,18 +120,19 @@ def _found(call: BackwardView, *, skipped: bool) -> Iterator[Finding]:
     why, advice = _WHY.get(op(call, node), (_overflow(call, node, edges), _OTHER_ADVICE))
     arrived = call.arrived(node)
     given = "" if arrived is None else f" (norm {number(arrived)})"
+    culprit = f"{operation(call, node)}{at_line(source)}"
+    if inner is not None:
+        culprit, given = f"{without_backward(inner['name'])} in the graph that {culprit} ran in backward", ""
+        why, advice = _WHY.get(op_of(inner["name"]), ("its derivative there is not finite", _OTHER_ADVICE))
     finding = RULE.found(
-        f"{operation(call, node)}{at_line(source)} received a finite gradient{given} and made it {became}: {why}",
+        f"{culprit} received a finite gradient{given} and made it {became}: {why}",
         advice + (_BEHIND if became == "NaN" and _may_be_masked(call, node) else ""),
         at=Place(source, call.index, (node, *dict.fromkeys(edge.target for edge in edges))),
         parameters=affected_leaves(call, node),
         evidence={"arrived": call.functions[node]["gradient"], "slots": [edge.slot for edge in edges]},
     )
     add_rows(finding, call, finding.nodes, "not_finite")
-    if skipped:
-        finding.severity = "note"
-        finding.message += f"; a GradScaler (scale {number(call.row.setting.scale or 0)}) skips such a step"
-    yield finding
+    return finding
 
 
 def _turn(call: BackwardView, node: str) -> int:
@@ -136,4 +168,4 @@ def _flat(value: object) -> Iterator[object]:
         yield value
 
 
-RULE = Rule("non-finite-gradient", "error", ("gradients",), check, __doc__)
+RULE = Rule("non-finite-gradient", "error", ("grads",), check, __doc__)
