@@ -48,7 +48,7 @@ _LOUD = ("warning", "error")
 _MISSING = re.compile(r"^ModuleNotFoundError: No module named '([\w.]+)'$", re.MULTILINE)
 _WORDS = {True: "yes", False: "no"}
 _BOX = re.compile(r'<g id="figure-after-(?:g_)?n\d+"')
-_TIMEOUT = 300.0
+_TIMEOUT = 1200.0
 
 
 @dataclass(frozen=True)

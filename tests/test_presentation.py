@@ -164,6 +164,10 @@ def test_a_figure_has_the_title_of_its_script_or_short_code_or_none() -> None:
         ("return (prediction - target).pow(2).sum()", "(prediction - target).pow(2).sum()"),
         ("loss = -(t * torch.log(y_hat) + (1 - t) * torch.log(1 - y_hat))", "y"),
         ("y = " + " + ".join("abcdefghijklmnop"), "y"),
+        ("return logits, F.cross_entropy(logits, targets)", "y"),
+        ("return (x + y), (x, y)", "y"),
+        ("logits, loss = model(x, y)", "logits, loss = model(x, y)"),
+        ("return model(x, y)", "model(x, y)"),
     ],
 )
 def test_a_title_from_long_code_leaves_out_what_stands_in_brackets(code: str, title: str) -> None:

@@ -21,7 +21,7 @@ from inspector.folding.boxes import FoldedBox
 from inspector.graph import Graph
 from inspector.options import FigureOptions
 from inspector.scene import Panel, WeightedWire
-from inspector.styles.modules import THINNEST, WIDEST, _size_row
+from inspector.styles.modules import THINNEST, WIDEST, _short_name, _size_row
 
 MODULES = FigureOptions(style="modules")
 
@@ -146,3 +146,34 @@ def test_one_of_a_kind_has_no_s_and_one_norm_is_no_range() -> None:
     node = {"nodes": 1, "parameters": 1, "elements": 1}
     row = _size_row(node)
     assert (row.key, row.lines[0].text) == ("1 Node", "1 parameter")
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("UpsampleNearest2DBackward0", ["UpsampleNearest2D", "Backward"]),
+        ("BinaryCrossEntropyWithLogitsBackward0", ["BinaryCrossEntropy", "WithLogitsBackward"]),
+        ("LinalgSolveTriangularBackward0", ["LinalgSolve", "TriangularBackward"]),
+        ("AdaptiveMaxPool2DBackward0", ["AdaptiveMax", "Pool2DBackward"]),
+        ("MkldnnRnnLayerBackward0", ["MkldnnRnnLayerBackward"]),
+        ("ViewBackward0", ["ViewBackward"]),
+    ],
+)
+def test_the_name_of_a_node_is_whole_in_two_lines_if_it_is_long(name: str, lines: list[str]) -> None:
+    model = graph([Op(name, [1]), Op("AccumulateGrad")])
+    pill = next(box for box in after(draw(model, MODULES, depth="full")).boxes if box.id == "n0")
+    assert [text.text for text in pill.texts] == lines
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("model.value_head, pass 1 of 20", "…value_head, pass 1 of 20"),
+        ("discriminator.4, pass 1 of 2", "discriminator.4, pass 1 of 2"),
+        ("model.value_head", "model.value_head"),
+        ("line 12, step 2", "line 12, step 2"),
+        ("out = model.value_head(x), pass 1 of 20", "out = model.value_head(x), pass 1 of 20"),
+    ],
+)
+def test_a_long_path_loses_its_beginning_and_not_its_pass(name: str, short: str) -> None:
+    assert _short_name(name) == short

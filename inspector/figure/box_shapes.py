@@ -71,6 +71,8 @@ OPENING = "([,."
 """Characters after which code may be broken if it has no spaces."""
 _PATH = re.compile(r"[^\W\d]\w*(\.\w+)+")
 """The name of a parameter or a module: its end distinguishes it."""
+_INNER_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])")
+"""Where a word of a Node's name begins: of `Upsample|Nearest2D|Backward`."""
 _OPERATORS = "+-*/@·\N{MINUS SIGN}"
 
 _SCENE_SHAPES: dict[PlannedShape, Shape] = {
@@ -94,7 +96,8 @@ def size_box(box: PlannedBox) -> PlannedBox:
     if box.shape in ("plain", "box", "chip"):
         texts = wrapped(box.texts, WIDEST_TEXT)
     else:
-        texts = tuple(_shortened(box.texts, WIDEST_NAME))
+        lines = [half for words in box.texts for half in _halves(words)] if box.shape == "pill" else box.texts
+        texts = tuple(_shortened(lines, WIDEST_NAME))
     return box if texts == box.texts else replace(box, texts=texts)
 
 
@@ -360,6 +363,18 @@ def _shortened(lines: Iterable[StyledText], room: float) -> Iterator[StyledText]
         cut = shorten_name if _PATH.fullmatch(words.text) else shorten
         text = cut(words.text, room, words.size, words.face)
         yield words if text == words.text else replace(words, text=text)
+
+
+def _halves(words: StyledText) -> tuple[StyledText, ...]:
+    """The name of a Node, in two lines if it is too wide: `BinaryCrossEntropy` and `WithLogitsBackward`."""
+    text = words.text
+    if isinstance(words, DrawnTensor) or width(text, words.size, words.face) <= WIDEST_NAME:
+        return (words,)
+    starts = [found.start() for found in _INNER_WORD.finditer(text)]
+    if not starts or not text.isidentifier():
+        return (words,)
+    middle = min(reversed(starts), key=lambda start: abs(2 * start - len(text)))
+    return replace(words, text=text[:middle]), replace(words, text=text[middle:])
 
 
 def _wrapped(words: StyledText, room: float) -> Iterator[StyledText]:

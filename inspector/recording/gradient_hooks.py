@@ -110,7 +110,7 @@ class GradientCapture:
     def _incoming(
         self, current_node: Callable[[], AutogradNode]
     ) -> tuple[Callable[[torch.Tensor | None], None], Callable[[Gradients], None]]:
-        measures = _Measures(self._batch, self._rows, self._flowing)
+        measures = _Measures(self._batch, self._rows, self._measure_flowing)
         told = measures, self._note if self._creation else self.flow.steps.append
         return _incoming_hooks(current_node, self._index, self.flow, told, self._errors)
 
@@ -120,15 +120,19 @@ class GradientCapture:
         if self._creation is not None:
             without_dynamo(self._creation.runs, position)
 
+    @property
+    def _measure_flowing(self) -> Callable[[Gradients], list[Pending]]:
+        """Returns the values of gradients that flow from one Node to the next."""
+        return self._batch.flowing if self._creation is None else self._flowing
+
     def _flowing(self, gradients: Gradients) -> list[Pending]:
-        """The values of gradients that flow from one Node to the next."""
         found = self._batch.flowing(gradients)
         if self._creation is not None:
             self._creation.flows(gradients, found)
         return found
 
     def _outgoing(self, current_node: Callable[[], AutogradNode]) -> Callable[[Gradients, Gradients], None]:
-        return _outgoing_hook(current_node, self._index, self.flow, self._flowing, self._errors)
+        return _outgoing_hook(current_node, self._index, self.flow, self._measure_flowing, self._errors)
 
     def remove(self) -> None:
         """Remove the hooks: on an AccumulateGrad they would run in later calls.

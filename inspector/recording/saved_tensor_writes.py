@@ -9,12 +9,11 @@ from typing import Any, Protocol
 from inspector.graph.row_types import Source
 from inspector.graph.values import encode
 from inspector.report.row_types import Overwritten, WriteRow
-from inspector.tensor_stats import Memory, overlap
+from inspector.tensor_stats import Memory, Pending, overlap
 from inspector.torch_api.nodes import ACCUMULATE_GRAD_NUMBER
 from inspector.tracing.ids import Ids
 from inspector.tracing.node_lookup import RecordedOutput
-from inspector.tracing.tensor_facts import TensorSnapshot
-from inspector.tracing.traced_graph import SavedTensorFacts, TracedGraph
+from inspector.tracing.traced_graph import Pair, SavedTensorFacts, TracedGraph
 
 
 class SavedMemory:
@@ -89,17 +88,18 @@ def _has_changed(record: TracedGraph, saved: SavedTensorFacts, forward: SourceLo
     """Whether the content of a saved tensor with shared memory has changed since the forward."""
     if saved.before != "held" or saved.tensor is None:
         return False
-    if isinstance(saved.tensor, int):
-        seen: TensorSnapshot | None = record.constants[saved.tensor]
-        created = record.constants[saved.tensor].forward.content
-    else:
-        position, output_nr = saved.tensor
-        seen = record.tensors.get(saved.tensor)
-        output = forward.output(record.nodes[position].sequence_nr, output_nr)
-        created = None if output is None else output.value
-    if seen is None or created is None or not seen.shared:
+    which = saved.tensor
+    seen = record.constants[which] if isinstance(which, int) else record.tensors.get(which)
+    if seen is None or not seen.shared:
         return False
-    return bool(encode(created.value) != encode(seen.before["data"].value))
+    created = seen.forward.content if isinstance(which, int) else _content_in_forward(record, which, forward)
+    return created is not None and bool(encode(created.value) != encode(seen.before["data"].value))
+
+
+def _content_in_forward(record: TracedGraph, pair: Pair, forward: SourceLookup) -> Pending | None:
+    position, output_nr = pair
+    output = forward.output(record.nodes[position].sequence_nr, output_nr)
+    return None if output is None else output.value
 
 
 def _array_write(saver: Any, writes: list[Source]) -> Source | None:

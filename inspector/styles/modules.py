@@ -43,7 +43,7 @@ THINNEST, WIDEST = 1.4, 6.0
 BAD = "!"
 """Marks a NaN or an infinity, as in the terminal."""
 
-WIDEST_PATH = 250.0
+WIDEST_PATH, WIDEST_NAME = 250.0, 260.0
 _DIGITS = re.compile(r"\d+")
 _FLOWS_IN, _OF_PARAMETERS = "gradient in", "of parameters"
 _FEW_BOXES = 8
@@ -228,8 +228,14 @@ def _short_names(names: Sequence[str]) -> dict[str, str]:
 
 def _short_name(name: str) -> str:
     """The name of a box, with the end of a long path. A line of code keeps its beginning."""
+    if ": " in name or " = " in name:
+        return name
     path, comma, rest = name.partition(", ")
-    return name if ": " in name or " = " in name else f"{_end_of_path(path)}{comma}{rest}"
+    short = f"{_end_of_path(path)}{comma}{rest}"
+    while width(short, MAIN_SIZE, "bold") > WIDEST_NAME and "." in path:  # else its pass is cut
+        path = path.partition(".")[2]
+        short = f"\N{HORIZONTAL ELLIPSIS}{path}{comma}{rest}"
+    return short
 
 
 def _is_brief(subject: Subject) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -52,9 +54,18 @@ def figure_name(graph: Graph, title: str) -> tuple[StyledText, ...]:
     if title:
         return (StyledText(plain_text(title), "ink", "medium", TITLE_SIZE),)
     names = [shown_name(graph.tensor(root)) for root in dict.fromkeys(graph.roots) if root in graph.rows]
-    written = "; ".join(code.removeprefix("return ") for code in root_codes(graph))
-    code = _short_code(plain_text(written)) or ", ".join(filter(None, names))
+    written = [code.removeprefix("return ") for code in root_codes(graph)]
+    if all(names) and any(map(_is_tuple, written)):
+        written = []  # it does not say which of its parts is the root
+    code = _short_code(plain_text("; ".join(written))) or ", ".join(filter(None, names))
     return (StyledText(code, "ink", "mono", TITLE_SIZE),) if 0 < len(code) <= LONGEST_CODE else ()
+
+
+def _is_tuple(code: str) -> bool:
+    """Whether code is an expression of several parts: `logits, F.cross_entropy(logits, targets)`."""
+    with contextlib.suppress(SyntaxError, ValueError):
+        return isinstance(ast.parse(code, mode="eval").body, ast.Tuple)
+    return False
 
 
 def _short_code(code: str) -> str:

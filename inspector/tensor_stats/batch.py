@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections.abc import Callable
+from itertools import repeat
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy
@@ -53,10 +54,11 @@ class Pending:
         """The packed elements of a summary, if it is that of a small tensor of real numbers."""
         return None
 
-    def row_norms(self, most: int) -> Callable[[], numpy.ndarray | None] | None:
-        """The norms of the rows of the tensor, in float64, or None if they are alike, available with the value;
-        None if they must be computed from the tensor, or if it has not several rows, and at most `most`."""
-        return None
+    def tell_row_norms(self, most: int, tell: Callable[[numpy.ndarray], None]) -> bool:
+        """Whether `tell` will be called with the norms of the rows of the tensor, in float64, when the value is
+        computed, unless they are alike; False if they must be computed from the tensor, or if it has not several
+        rows, and at most `most`."""
+        return False
 
     @property
     def largest_share(self) -> float | None:
@@ -121,12 +123,12 @@ class _Summary(Pending):
         except Exception:  # the statistics are worth more
             return None
 
-    def row_norms(self, most: int) -> Callable[[], numpy.ndarray | None] | None:
+    def tell_row_norms(self, most: int, tell: Callable[[numpy.ndarray], None]) -> bool:
         if not self.shape or not 1 < self.shape[0] <= most or self.arranged == UNARRANGED:
-            return None
+            return False
         if not (self.arranged is None or is_dense(self.shape, self.arranged)):
-            return None
-        return self.measured.row_norms((self.shape, self.arranged))
+            return False
+        return self.measured.tell_row_norms((self.shape, self.arranged), tell)
 
     @property
     def largest_share(self) -> float | None:
@@ -214,7 +216,7 @@ class Batch:
 
     def flowing(self, gradients: tuple[torch.Tensor | None, ...]) -> list[Pending]:
         """The values of gradients that flow from one Node to the next. Never raises."""
-        return [self._look(gradient, True) for gradient in gradients]
+        return list(map(self._look, gradients, repeat(True)))  # without a frame of its own
 
     def _look(self, tensor: torch.Tensor | None, trusts: bool) -> Pending:
         """trusts: whether an equal version implies equal elements."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import numpy
@@ -14,7 +14,7 @@ from inspector.graph.row_types import GradientRows
 from inspector.tensor_stats.batch import Batch, Pending
 from inspector.tensor_stats.on_device import widest
 from inspector.tensor_stats.plain_tensor import ORDINARY
-from inspector.tensor_stats.row_shares import CARRIES, LEAST, are_alike, are_surely_alike, must_be_alike
+from inspector.tensor_stats.row_shares import CARRIES, LEAST, are_alike, are_norms_surely_alike, must_be_alike
 from inspector.torch_api.modes import any_mode_active
 from inspector.torch_api.tensors import is_transformed
 
@@ -72,7 +72,7 @@ def _stand_out(gradient: torch.Tensor) -> torch.Tensor | None:
     """The norms of the rows; None if they are alike, which one reduction usually shows on the CPU."""
     if _is_large(gradient) and gradient.dim() > 1 and not gradient.requires_grad:
         with contextlib.suppress(RuntimeError):
-            if are_surely_alike(_vector_norm(gradient, dim=tuple(range(1, gradient.dim())))):
+            if are_norms_surely_alike(_vector_norm(gradient, dim=tuple(range(1, gradient.dim())))):
                 return None
     return _measured(gradient)
 
@@ -102,20 +102,21 @@ class RowNorms:
     def __init__(self, batch: Batch) -> None:
         self.left_out: set[int] = set()
         self._batch = batch
-        self._norms: dict[int, Callable[[], numpy.ndarray | None]] = {}
+        self._norms: dict[int, numpy.ndarray | Pending] = {}
         self._left = _MOST_KEPT
 
     def add(self, position: int, gradient: torch.Tensor, value: Pending) -> None:
         """Measure the gradient that arrived at a Node. value: of this gradient."""
         if position in self.left_out or self._left <= 0 or type(gradient) not in ORDINARY or gradient.is_nested:
             return
-        norms = value.row_norms(MOST_ROWS) or self._measure(gradient, value)
-        if norms is not None:
+        if value.tell_row_norms(MOST_ROWS, partial(self._norms.__setitem__, position)):
+            self._left -= gradient.shape[0]
+        elif (norms := self._measure(gradient, value)) is not None:
             self._norms[position] = norms
             self._left -= gradient.shape[0]
 
-    def _measure(self, gradient: torch.Tensor, value: Pending) -> Callable[[], numpy.ndarray | None] | None:
-        """The norms of rows that are not measured with others; None if no row can stand out."""
+    def _measure(self, gradient: torch.Tensor, value: Pending) -> numpy.ndarray | Pending | None:
+        """The norms of rows that are not measured with others, pending on a device; None if none can stand out."""
         if not _has_rows(gradient):
             return None
         share = value.largest_share
@@ -125,9 +126,9 @@ class RowNorms:
         if norms is None:
             return None
         if not norms.is_cpu:
-            return partial(_read, self._batch.numbers(norms))
+            return self._batch.numbers(norms)
         found = norms.numpy()
-        return None if are_alike(found) else lambda: found
+        return None if are_alike(found) else found
 
     def told(self, order: Iterable[int]) -> dict[int, GradientRows]:
         """What is told, by position: of each Node at which one row carries most of the gradient, up to the first
@@ -137,8 +138,9 @@ class RowNorms:
         """
         found: dict[int, GradientRows] = {}
         for position in order:
-            measured = self._norms.get(position)
-            norms = None if measured is None else measured()
+            norms = self._norms.get(position)
+            if isinstance(norms, Pending):
+                norms = None if norms.is_unknown else numpy.array(norms.value)
             if norms is None:
                 continue
             if (rows := rows_told(norms.tolist())) is not None:
@@ -146,7 +148,3 @@ class RowNorms:
             if not numpy.isfinite(norms).all():
                 break  # what follows comes from here
         return found
-
-
-def _read(norms: Pending) -> numpy.ndarray | None:
-    return None if norms.is_unknown else numpy.array(norms.value)

@@ -14,6 +14,9 @@ LEAST = 4
 """Minimum number of rows: one of two carries most of many healthy gradients."""
 
 _TINY = 1e-280
+_LEAST_SQUARE = 1e-30
+"""Above it, what float32 loses of smaller squares does not matter."""
+
 _MARGIN = 0.999
 """For the rounding of a norm."""
 
@@ -33,7 +36,14 @@ def are_alike(norms: numpy.ndarray) -> numpy.ndarray:
     return found
 
 
-def are_surely_alike(norms: torch.Tensor) -> bool:
+def are_surely_alike(squares: numpy.ndarray) -> numpy.ndarray:
+    """`are_alike` from the squares of norms, summed in float32 or float64. False if that may not be so."""
+    square, largest = squares.sum(-1, dtype=numpy.float64), squares.max(-1)
+    found: numpy.ndarray = (largest > _LEAST_SQUARE) & (square < math.inf) & (largest < CARRIES * _MARGIN * square)
+    return found
+
+
+def are_norms_surely_alike(norms: torch.Tensor) -> bool:
     """Whether all rows are finite and none carries most of the gradient, from norms in float32, in which the
     squares of large and small numbers are lost. False if that may be so."""
     if len(norms) > _FEW:

@@ -18,7 +18,7 @@ import torch
 from inspector.tensor_stats.histogram import histogram, histograms, sample_step
 from inspector.tensor_stats.memory_extent import largest_stride_first
 from inspector.tensor_stats.precise_norm import precise_norms
-from inspector.tensor_stats.row_shares import are_alike
+from inspector.tensor_stats.row_shares import are_alike, are_surely_alike
 from inspector.tensor_stats.statistics import REDUCED_AS_THEY_ARE, SMALL, TensorStatistics, mean_of, statistics
 from inspector.torch_api.modes import unobserved
 
@@ -34,6 +34,9 @@ _MOST = 1 << 14
 
 Layout: TypeAlias = tuple[tuple[int, ...], tuple[int, ...] | None]
 """The shape, of at least one dimension, and the strides of a dense tensor; None if it is contiguous."""
+
+TellNorms: TypeAlias = Callable[[numpy.ndarray], None]
+"""Receives the norms of the rows of a tensor."""
 
 
 class MeasuredTensor:
@@ -80,10 +83,11 @@ class MeasuredTensor:
         norm, _, least, most, *_ = self._numbers
         return (max(-least, most) / norm) ** 2 if 0 < norm < math.inf else None
 
-    def row_norms(self, layout: Layout) -> Callable[[], numpy.ndarray | None] | None:
-        """The norms of the rows of a tensor with these elements and no others between them, in float64, or None if
-        they are alike, available with the numbers; None if they cannot be computed with those of other tensors."""
-        return None if self._rows is None else self._rows.row_norms(self._row, layout)
+    def tell_row_norms(self, layout: Layout, tell: TellNorms) -> bool:
+        """Whether `tell` will be called with the norms of the rows of a tensor with these elements and no others
+        between them, in float64, when the numbers are computed, unless they are alike; False if they cannot be
+        computed with those of other tensors."""
+        return self._rows is not None and self._rows.tell_row_norms(self._row, layout, tell)
 
 
 class SmallTensorPool:
@@ -133,7 +137,7 @@ class _Rows:
         self._columns: list[Sequence[float]] = []
         self._special: dict[int, TensorStatistics] = {}
         self._samples: _Samples | None = None
-        self._row_norms = _RowNorms()
+        self._row_norms: dict[Layout, list[tuple[int, TellNorms]]] = {}
 
     @property
     def is_measured(self) -> bool:
@@ -149,10 +153,13 @@ class _Rows:
             self.copies.clear()
             self._count, self._dtype = matrix.shape[1], matrix.dtype
             self._samples = _Samples(matrix[:, :: sample_step(self._count)].clone())
-            norms = precise_norms(matrix)
+            squares = matrix.square()
+            norms = precise_norms(matrix, squares)
             totals = matrix.sum(1).tolist()
             nonzero = _nonzero(matrix)
-            self._row_norms.measure(matrix)
+            for layout, wanted in self._row_norms.items():
+                _tell_row_norms(matrix, squares, layout, wanted)
+            self._row_norms.clear()
             self._columns = [norms, totals, matrix.amin(1).tolist(), matrix.amax(1).tolist(), nonzero]
             for row, (norm, total) in enumerate(zip(norms, totals, strict=True)):
                 if not (SMALL < norm < math.inf and math.isfinite(total)):
@@ -167,18 +174,13 @@ class _Rows:
         mean = mean_of(total, norm, self._count, self._dtype)
         return TensorStatistics(norm, mean, least, most, self._count - int(nonzero), 0, 0)
 
-    def row_norms(self, row: int, layout: Layout) -> Callable[[], numpy.ndarray | None] | None:
-        """The norms of the rows of the tensor in a row, in float64, or None if they are alike; None if the copies
-        are gone already."""
+    def tell_row_norms(self, row: int, layout: Layout, tell: TellNorms) -> bool:
+        """Whether `tell` will be called with the norms of the rows of the tensor in a row; False if the copies are
+        gone already."""
         if self.is_measured:
-            return None
-        self._row_norms.want(row, layout)
-
-        def measured() -> numpy.ndarray | None:
-            self.measure()
-            return self._row_norms.found.get((row, layout))
-
-        return measured
+            return False
+        self._row_norms.setdefault(layout, []).append((row, tell))
+        return True
 
     def sample(self, row: int) -> torch.Tensor | None:
         """A sample of the elements of a row."""
@@ -204,32 +206,33 @@ class _Samples:
         return histograms(self.matrix)
 
 
-class _RowNorms:
-    """The norms of the rows of some of the tensors in a matrix, in float64, by row of the matrix and layout; those
-    that are alike are left out."""
+def _tell_row_norms(
+    matrix: torch.Tensor, squares: torch.Tensor, layout: Layout, wanted: list[tuple[int, TellNorms]]
+) -> None:
+    """Tell the norms of the rows of some of the tensors in a matrix, in float64, apart from those that are alike,
+    which the sums of their squares nearly always show.
 
-    __slots__ = ("_wanted", "found")
+    squares: of the elements. wanted: the rows of the matrix, and who is told.
+    """
+    dimensions = tuple(range(2, len(layout[0]) + 1))  # an empty one would mean all
+    sums = _arranged(squares, layout).sum(dimensions) if dimensions else squares
+    alike = are_surely_alike(sums.numpy()[[row for row, _ in wanted]]).tolist()
+    others = [asked for asked, is_alike in zip(wanted, alike, strict=True) if not is_alike]
+    if not others:
+        return
+    tensors = _arranged(matrix[[row for row, _ in others]], layout)
+    norms = _norms_of_rows(tensors.reshape(len(tensors), layout[0][0], -1)).numpy()
+    for (_, tell), found, is_alike in zip(others, norms, are_alike(norms).tolist(), strict=True):
+        if not is_alike:
+            tell(found)
 
-    def __init__(self) -> None:
-        self.found: dict[tuple[int, Layout], numpy.ndarray] = {}
-        self._wanted: dict[Layout, list[int]] = {}
 
-    def want(self, row: int, layout: Layout) -> None:
-        """Measure the rows of a tensor as well."""
-        self._wanted.setdefault(layout, []).append(row)
-
-    def measure(self, matrix: torch.Tensor) -> None:
-        """Measure what is wanted."""
-        for layout, rows in self._wanted.items():
-            shape, strides = layout
-            if strides is None:
-                tensors = matrix.view(len(matrix), *shape)
-            else:
-                tensors = matrix.as_strided((len(matrix), *shape), (matrix.shape[1], *strides))
-            # Of all tensors: to choose some is to copy them.
-            norms = _norms_of_rows(tensors.reshape(len(matrix), shape[0], -1)).numpy()
-            alike = are_alike(norms).tolist()
-            self.found.update({(row, layout): norms[row] for row in rows if not alike[row]})
+def _arranged(matrix: torch.Tensor, layout: Layout) -> torch.Tensor:
+    """The tensors in the rows of a matrix, in a layout."""
+    shape, strides = layout
+    if strides is None:
+        return matrix.view(len(matrix), *shape)
+    return matrix.as_strided((len(matrix), *shape), (matrix.shape[1], *strides))
 
 
 def _norms_of_rows(matrices: torch.Tensor) -> torch.Tensor:

@@ -247,8 +247,8 @@ class _WatchDispatched(_InnerWatch):
             if number >= self._first and (number, name) not in self._found:
                 value, tensors = self._inner.outputs.values.read, tensors_of(result)
                 with unobserved():
-                    # torch counts the write of an in-place operation after this
-                    results = [(tensor.shape, value(tensor, counted=False)) for tensor in tensors]
+                    counted = not name.endswith("_")  # torch counts the write of one in place after this
+                    results = [(tensor.shape, value(tensor, counted=counted)) for tensor in tensors]
                 self._found[number, name] = results
         except Exception as error:
             self._inner.fail(error)
