@@ -28,8 +28,8 @@ _NARROW, _MORE = 2.0, 31.0
 """The width that stands for a chip, and what its height takes in addition."""
 _TALL = 56.0
 """Minimum height of a chip that stands before its gate: more than two lines."""
-_IN_A_COLUMN = 4
-"""Minimum number of gates in a column that have their chips before them, also short ones."""
+_IN_A_COLUMN = 3
+"""Minimum number of gates in a column that have one of their chips before them, also a short one."""
 _LINK = 3.0
 """Half the width that a link keeps clear."""
 
@@ -64,6 +64,7 @@ def with_chips(
     for chip, place in places.items():
         obstacles += [place, *_link_before(placement.boxes[problem.hanging[chip]], place)]
     failed: list[str] = []
+    free = _free(problem, passes) - {problem.hanging[chip] for chip in places}
     for host in sorted(hung, key=lambda host: placement.boxes[host].x):
         gate = placement.boxes[host]
         upper = gate.center[1] <= middle + _STEP
@@ -73,11 +74,15 @@ def with_chips(
                 continue
             others = [area for area in obstacles if area != gate]
             found = _place(gate, problem.sizes[chip], upper == (number % 2 == 0), others)
+            if host in free and (found is None or abs(found.center[0] - gate.center[0]) > _LINK):
+                before = _before(gate, problem.sizes[chip], others, _NEAREST)
+                found, free = before or found, free - {host} if before else free
             if found is None:
                 failed.append(chip)
                 continue
             places[chip] = found
-            obstacles += [found, *_link(gate, found)]
+            links = _link_before if found.right < gate.x and found.center[1] == gate.center[1] else _link
+            obstacles += [found, *links(gate, found)]
     return replace(placement, boxes={**placement.boxes, **places}), failed
 
 
@@ -87,16 +92,14 @@ def _places_before(
     """The places of chips before their gates: of the least tall chip of each gate to which no wire leads, if it is
     tall, or if other such gates stand above or below it."""
     places: dict[str, Rectangle] = {}
-    if problem.direction != "LR":
-        return places
-    reached = {route.target for route in problem.routes} | {host for one_pass in passes for host in one_pass}
+    free = _free(problem, passes)
     obstacles = list(_obstacles(placement))
-    columns = Counter(round(placement.boxes[host].center[0]) for host in hung if host not in reached)
+    columns = Counter(round(placement.boxes[host].center[0]) for host in hung if host in free)
     for host, chips in hung.items():
         gate, tall = placement.boxes[host], [chip for chip in chips if problem.sizes[chip][1] >= _TALL]
-        if len(chips) == 1 and columns[round(gate.center[0])] >= _IN_A_COLUMN:
+        if columns[round(gate.center[0])] >= _IN_A_COLUMN:
             tall = chips
-        if host in reached or not tall or any(chip in placement.boxes for chip in chips):
+        if host not in free or not tall or any(chip in placement.boxes for chip in chips):
             continue
         chip = min(tall, key=lambda chip: problem.sizes[chip][1])
         others = [area for area in (*obstacles, *places.values()) if area != gate]
@@ -106,10 +109,20 @@ def _places_before(
     return places
 
 
-def _before(gate: Rectangle, size: Size, obstacles: Sequence[Rectangle]) -> Rectangle | None:
+def _free(problem: Problem, passes: Sequence[Collection[str]]) -> set[str]:
+    """The gates that may have a chip before them: no wire leads there, nor in another pass."""
+    if problem.direction != "LR":
+        return set()
+    reached = {route.target for route in problem.routes} | {host for one_pass in passes for host in one_pass}
+    return set(problem.hanging.values()) - reached
+
+
+def _before(
+    gate: Rectangle, size: Size, obstacles: Sequence[Rectangle], farthest: float = _FARTHEST
+) -> Rectangle | None:
     """The nearest clear place left of a gate."""
     distance = _NEAREST
-    while distance <= _FARTHEST:
+    while distance <= farthest:
         area = Rectangle(gate.x - distance - size[0], gate.center[1] - size[1] / 2, *size)
         taken = [area.grown(_CLEARANCE), *_link_before(gate, area)]
         if not any(piece.overlaps(other) for piece in taken for other in obstacles):

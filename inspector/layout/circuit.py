@@ -91,11 +91,18 @@ def _stacked(rows: Sequence[Placement]) -> Placement:
 
 
 def _gates(problem: Problem, passes: Passes) -> Placement:
+    problem = replace(problem, in_order=_is_tree(problem))
     placed = place_in_columns(problem, passes, place) if passes and problem.direction == "LR" else None
     if placed is None:
         aligned = with_alike_branches(with_main_line(problem)) if problem.direction == "LR" else None
         placed = without_ties(place(aligned or with_main_line(problem)))
     return with_entries(placed, problem)
+
+
+def _is_tree(problem: Problem) -> bool:
+    """Whether one wire leaves each box, so that wires in the order of their operands do not cross."""
+    sources = [route.source for route in problem.routes]
+    return len(sources) == len(set(sources))
 
 
 def _alike(problem: Problem, passes: Passes, chip: str) -> list[str]:

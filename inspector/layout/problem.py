@@ -74,7 +74,8 @@ class Problem:
 
     sizes: box id → size. hanging: id of an attached box → id of its host. texts: the attached boxes that are plain
     text and have no link. routes: the wires between the other boxes. shapes: box id → its shape. flipped: whether
-    routes run from the leaves to the root, so that they end at their arrowheads.
+    routes run from the leaves to the root, so that they end at their arrowheads. in_order: whether the wires to a box
+    keep the order of their routes, from top to bottom or from left to right.
     """
 
     direction: Direction
@@ -85,6 +86,7 @@ class Problem:
     shapes: dict[str, PlannedShape] = field(default_factory=dict)
     flipped: bool = False
     spacing: Spacing = ROOMY
+    in_order: bool = False
 
     @property
     def ends(self) -> frozenset[str]:

@@ -13,6 +13,7 @@ from inspector.graph.row_types import Place
 from inspector.graph.topology import Topology, topology_of
 from inspector.styles.gates import TRANSPOSE, plain_sign
 from inspector.styles.shown_name import shown_name
+from inspector.styles.source_text import short_formula
 from inspector.styles.value_text import plain_text
 from inspector.typography.formula_format import format_formula
 from inspector.typography.number_format import MINUS
@@ -26,7 +27,6 @@ _LONGEST_LINE, _MOST_LINES = 28, 3
 ELLIPSIS = "…"
 _NEGATION = f"×{MINUS}1"  # noqa: RUF001
 _CALL = re.compile(r"(?:\w+\.)*(\w+)\((.*)\)")
-_PACKAGE = re.compile(r"(?<![\w.])(?:torch|nn|functional|F|self)\.(?:(?:nn|functional|special|linalg)\.)*")
 _PART = re.compile(r"^.[^-+·/@−,]*,?|[-+·/@−][^-+·/@−,]*,?|[^-+·/@−,]+,?")  # noqa: RUF001
 """What an operator begins or a comma ends, for line breaks."""
 _AROUND = "√Σ"
@@ -65,12 +65,6 @@ def right_side(source: Place, longest: int) -> str:
     """The right side of the assignment at a place, as a formula; empty if it is longer, or no assignment."""
     _, equals, formula = _code(source).partition(" = ")
     return short_formula(formula, longest) if equals else ""
-
-
-def short_formula(code: str, longest: int) -> str:
-    """Code as a formula without spaces and the names of packages; empty if it is longer."""
-    text = format_formula(_PACKAGE.sub("", code.replace(" ** ", "**")))
-    return text.replace(" ", "") if 0 < len(text) <= longest else ""
 
 
 def _host(graph: Graph, of: Topology, position: int, hosts: dict[int, int]) -> int:
