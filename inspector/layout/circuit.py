@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -33,6 +34,7 @@ def place_circuit(problem: Problem, passes: Passes = ()) -> Placement:
 
 def _row(problem: Problem, passes: Passes) -> Placement:
     """The placement of a connected part."""
+    problem = replace(problem, crowded=_crowded(problem))
     roomy: set[str] = set()
     kept: set[str] = set()
     for _ in range(_MOST_TRIES if problem.horizontal else 0):
@@ -47,6 +49,13 @@ def _row(problem: Problem, passes: Passes) -> Placement:
         kept |= alike & roomy
         roomy |= {chip for other in alike for chip in _chips_of(problem, problem.hanging[other])}
     return place(problem)
+
+
+def _crowded(problem: Problem) -> frozenset[str]:
+    """The round gates with wires before and after them and chips above and below them."""
+    chips = Counter(problem.hanging.values())
+    entered = {route.target for route in problem.routes}
+    return frozenset(one for one in entered if chips[one] > 1 and problem.shapes.get(one) == "gate")
 
 
 def _is_too_large(placement: Placement, room: Size | None) -> bool:

@@ -75,7 +75,8 @@ class Problem:
     sizes: box id → size. hanging: id of an attached box → id of its host. texts: the attached boxes that are plain
     text and have no link. routes: the wires between the other boxes. shapes: box id → its shape. flipped: whether
     routes run from the leaves to the root, so that they end at their arrowheads. in_order: whether the wires to a box
-    keep the order of their routes, from top to bottom or from left to right.
+    keep the order of their routes, from top to bottom or from left to right. crowded: boxes with something on all
+    sides, which have room for a badge before and after them.
     """
 
     direction: Direction
@@ -87,6 +88,7 @@ class Problem:
     flipped: bool = False
     spacing: Spacing = ROOMY
     in_order: bool = False
+    crowded: frozenset[str] = frozenset()
 
     @property
     def ends(self) -> frozenset[str]:

@@ -189,7 +189,23 @@ def plain_sign(graph: Graph, identifier: str) -> str:
         return f"[{node['attributes']['index']}]"
     if node["attributes"].get("alpha", 1) != 1:
         return op
+    if op == "addmm" and any(_is_weight(graph, operand) for operand in operands_of(graph, identifier)):
+        return SIGNS["linear"]
     return SIGNS.get(op) or spoken_name(node["name"])
+
+
+def _is_weight(graph: Graph, operand: Operand) -> bool:
+    """Whether a constant is the second factor of an addmm, which torch has transposed and saved."""
+    constant = operand.constant or {}
+    tensor = constant.get("tensor")
+    if operand.position != 2 or tensor not in graph.rows:
+        return False
+    saved, given = graph.tensor(tensor), constant.get("shape")
+    if given != saved["shape"]:
+        return given == saved["shape"][::-1]
+    value, data = constant["value"], saved["before"]["data"]
+    is_full = isinstance(value, list) and isinstance(data, list)
+    return is_full and value != data and [list(column) for column in zip(*value, strict=True)] == data
 
 
 def sign_with_constant(op: str, position: int, constant: Constant) -> str:
