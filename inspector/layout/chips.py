@@ -30,6 +30,8 @@ _TALL = 56.0
 """Minimum height of a chip that stands before its gate: more than two lines."""
 _IN_A_COLUMN = 3
 """Minimum number of gates in a column that have one of their chips before them, also a short one."""
+_BADGE = 16.0
+"""Additional room in the line for the badge of a gate that has something on all sides."""
 _LINK = 3.0
 """Half the width that a link keeps clear."""
 
@@ -42,7 +44,21 @@ def without_chips(problem: Problem, roomy: Collection[str], kept: Collection[str
     hanging = {box: host for box, host in problem.hanging.items() if box in roomy or box in kept}
     sizes = {box: size for box, size in problem.sizes.items() if box in hanging or box not in problem.hanging}
     sizes |= {box: (_NARROW, problem.sizes[box][1] + _MORE) for box in roomy if box not in kept}
+    for gate, chip in _crowded(problem).items():
+        if chip not in hanging:
+            hanging[chip], sizes[chip] = gate, (problem.sizes[gate][0] + _BADGE, 1.0)
     return replace(problem, sizes=sizes, hanging=hanging)
+
+
+def _crowded(problem: Problem) -> dict[str, str]:
+    """Round gates with wires before and after them and chips above and below them, each with one of its chips."""
+    chips = Counter(problem.hanging.values())
+    entered = {route.target for route in problem.routes}
+    return {
+        host: chip
+        for chip, host in problem.hanging.items()
+        if chips[host] > 1 and host in entered and problem.shapes.get(host) == "gate"
+    }
 
 
 def with_chips(

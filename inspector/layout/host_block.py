@@ -17,8 +17,6 @@ from inspector.util.fast_dataclass import fast_dataclass
 CARD_GAP = 17.0
 TEXT_GAP = 7.0
 SHELF_GAP = 16.0
-_CROWDED = 8.0
-"""Room before and after a crowded box."""
 
 
 @fast_dataclass
@@ -50,8 +48,7 @@ def make_host_block(problem: Problem, host: str, hung: Sequence[str], upper: boo
     sizes = {identifier: flow.turned(problem.sizes[identifier]) for identifier in (host, *hung)}
     near, far = _sides(problem, hung, upper)
     lengths = [_length(shelf, problem.texts, sizes) for shelf in (*near, *far)]
-    free = problem.spacing.straight + (_CROWDED if host in problem.crowded else 0.0)
-    along = max([sizes[host][0], *lengths]) + 2 * free
+    along = max([sizes[host][0], *lengths]) + 2 * problem.spacing.straight
     whole_along = _even(along)
     room = (whole_along, sizes[host][0] - 2 * problem.spacing.badge)
     before, near_places = _stack(near, problem, sizes, room)

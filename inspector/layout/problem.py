@@ -74,9 +74,7 @@ class Problem:
 
     sizes: box id → size. hanging: id of an attached box → id of its host. texts: the attached boxes that are plain
     text and have no link. routes: the wires between the other boxes. shapes: box id → its shape. flipped: whether
-    routes run from the leaves to the root, so that they end at their arrowheads. in_order: whether the wires to a box
-    keep the order of their routes, from top to bottom or from left to right. crowded: boxes with something on all
-    sides, which have room for a badge before and after them.
+    routes run from the leaves to the root, so that they end at their arrowheads.
     """
 
     direction: Direction
@@ -87,8 +85,6 @@ class Problem:
     shapes: dict[str, PlannedShape] = field(default_factory=dict)
     flipped: bool = False
     spacing: Spacing = ROOMY
-    in_order: bool = False
-    crowded: frozenset[str] = frozenset()
 
     @property
     def ends(self) -> frozenset[str]:
@@ -97,6 +93,13 @@ class Problem:
             return frozenset()
         left = {route.target if self.flipped else route.source for route in self.routes}
         return frozenset(self.sizes.keys() - self.hanging.keys() - left)
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the wires to a box keep the order of their routes, from top to bottom or from left to right: in a
+        tree that runs from the leaves to the root, they then do not cross."""
+        sources = [route.source for route in self.routes]
+        return self.flipped and len(sources) == len(set(sources))
 
     @property
     def horizontal(self) -> bool:

@@ -11,7 +11,7 @@ from inspector.styles.shown_name import shown_name
 from inspector.styles.source_text import short_formula
 from inspector.styles.value_text import plain_text
 
-_LONGEST_EXPRESSION = 8
+_LONGEST_EXPRESSION = 10
 
 
 def constant_chip(operand: Operand, digits: int, form: Values) -> PlannedBox:

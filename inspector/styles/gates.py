@@ -18,8 +18,8 @@ from inspector.styles.operands import Constant, Operand, operands_of
 from inspector.styles.operation_names import spoken_name
 from inspector.styles.operations import operation
 from inspector.styles.shown_name import shown_name
-from inspector.styles.source_text import short_formula
-from inspector.styles.value_text import UNKNOWN, plain_text, sides_text
+from inspector.styles.source_text import constant_name
+from inspector.styles.value_text import UNKNOWN
 from inspector.typography import format_number
 from inspector.typography.number_format import MINUS
 
@@ -74,8 +74,6 @@ _OF_BACKWARD = ("_backward", "_backward_data")
 """How an op ends that backward computes; the 1 from which backward starts is not drawn."""
 _LONGEST_SOURCE = 8
 """Maximum characters of the source text of a number in a gate."""
-_LONGEST_FACTOR = 12
-"""Maximum characters of the source text of another constant in a gate."""
 
 
 def gate_of(graph: Graph, identifier: str, operands: Sequence[Operand], *, inline: bool = False) -> Gate:
@@ -114,12 +112,8 @@ def whole_sign(graph: Graph, identifier: str) -> str:
 
 
 def constant_text(constant: Constant) -> str:
-    """What a constant is called where its value has no place: its name, its source text if that is short, its
-    number or its shape."""
-    source = short_formula(plain_text(constant.get("expression") or ""), _LONGEST_FACTOR)
-    if is_number(constant["value"]):
-        return shown_name(constant) or _number(constant)
-    return shown_name(constant) or source or sides_text(constant.get("shape") or ()) or UNKNOWN
+    """What a constant is called where its value has no place, or its number."""
+    return constant_name(constant) or (_number(constant) if is_number(constant["value"]) else UNKNOWN)
 
 
 def group_gate(graph: Graph, name: str, members: Sequence[str], *, inline: bool = False) -> Gate:
@@ -197,7 +191,7 @@ def plain_sign(graph: Graph, identifier: str) -> str:
 def _is_weight(graph: Graph, operand: Operand) -> bool:
     """Whether a constant is the second factor of an addmm, which torch has transposed and saved."""
     constant = operand.constant or {}
-    tensor = constant.get("tensor")
+    tensor = str(constant.get("tensor"))
     if operand.position != 2 or tensor not in graph.rows:
         return False
     saved, given = graph.tensor(tensor), constant.get("shape")

@@ -84,6 +84,10 @@ _CIRCUITS = (
         _compact(Compaction(inline=True)),
         turns=True,
     ),
+    Density(
+        "passes as wide as their numbers, constants in the gates, numbers to 2 digits",
+        _compact(Compaction(inline=True, even=False)),
+    ),
     *(
         Density(f"in {count} rows, numbers to 2 digits", _compact(Compaction(rows, inline=True)))
         for rows, count in _ROWS
