@@ -61,7 +61,7 @@ _MOST_ROOM = 4.0
 _PAGE_WIDTH, _PAGE_HEIGHT = 1_200.0, 1_600.0
 """Points; a circuit without a canvas is broken into rows of about the width of a page."""
 _MOST_ROWS = 5
-_RICHEST = 4
+_RICHEST = 5
 """Number of densities that are tried with formulas before any is without them."""
 _MOST_DENSE = 80
 """Boxes of a panel, Nodes and tensors, above which no denser way to draw them fits a slide; trying takes long."""

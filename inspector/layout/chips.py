@@ -7,9 +7,11 @@ begins.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 
 from inspector.layout.problem import Placement, Problem, Size
 from inspector.scene.scene import Rectangle
@@ -23,6 +25,8 @@ _SIDEWAYS = (0.0, 0.25, -0.25, 0.5, -0.5, 0.75, -0.75, 1.0, -1.0, 1.3, -1.3)
 """Shifts along the line to try, as shares of the chip's width."""
 _DETOUR = 1.5
 """Cost of a point sideways, in points of distance."""
+_OTHER_SIDE = 12.0
+"""Cost of the other side of the line than that whose turn it is."""
 _CLEARANCE = 7.0
 _NARROW, _MORE = 2.0, 31.0
 """The width that stands for a chip, and what its height takes in addition."""
@@ -166,14 +170,12 @@ def _place(gate: Rectangle, size: Size, upper: bool, obstacles: Sequence[Rectang
     near = Rectangle(x - wide, gate.y - high, 2 * wide, gate.height + 2 * high)
     obstacles = [area for area in obstacles if area.overlaps(near)]
     best: tuple[float, Rectangle] | None = None
-    for above in (upper, not upper):
-        for share in _SIDEWAYS:
-            found = _nearest(gate, size, above, share * size[0], obstacles)
-            if found is not None and (best is None or found[0] < best[0]):
-                best = found
-        if best is not None:
-            return best[1]
-    return None
+    for above, share in product((upper, not upper), _SIDEWAYS):
+        found = _nearest(gate, size, above, share * size[0], obstacles)
+        cost = math.inf if found is None else found[0] + (_OTHER_SIDE if above != upper else 0.0)
+        if found is not None and (best is None or cost < best[0]):
+            best = cost, found[1]
+    return None if best is None else best[1]
 
 
 def _nearest(

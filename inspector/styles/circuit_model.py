@@ -102,7 +102,7 @@ def build_circuit(subject: Subject, digits: int, loss: GateGroup | None, compact
         gates[identifier] = (
             gate_of(graph, identifier, operands_of(graph, identifier), inline=compaction.inline)
             if group is None
-            else group_gate(graph, group.name, group.members, inline=compaction.lines)
+            else group_gate(graph, group.name, group.members, inline=compaction.inline)
         )
     gates = composed(graph, gates)
     users: dict[Pair, list[Operand]] = {}

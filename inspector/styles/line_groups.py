@@ -15,7 +15,7 @@ from inspector.styles.gates import TRANSPOSE, plain_sign
 from inspector.styles.shown_name import shown_name
 from inspector.styles.source_text import short_formula
 from inspector.styles.value_text import plain_text
-from inspector.typography.formula_format import format_formula
+from inspector.typography.formula_format import format_source
 from inspector.typography.number_format import MINUS
 
 _LEAST = 2
@@ -104,7 +104,7 @@ def _sign(graph: Graph, members: Sequence[str]) -> str:
     call = _CALL.fullmatch(code)
     if call is not None and _is_balanced(call[2]):
         whole, short = f"{call[1]}({call[2]})", f"{call[1]}({ELLIPSIS})"
-        return short_formula(whole, _LONGEST_FORMULA) or format_formula(short)
+        return short_formula(whole, _LONGEST_FORMULA) or format_source(short)
     return short_formula(code, _LONGEST_FORMULA) or _shortened(graph, members)
 
 

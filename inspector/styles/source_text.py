@@ -7,17 +7,17 @@ from typing import Any
 
 from inspector.styles.shown_name import shown_name
 from inspector.styles.value_text import plain_text, sides_text
-from inspector.typography.formula_format import format_formula
+from inspector.typography.formula_format import format_source
 
 _LONGEST_FACTOR = 16
 """Maximum characters of the source text of a constant without a name."""
 
-_PACKAGE = re.compile(r"(?<![\w.])(?:torch|nn|functional|F|self)\.(?:(?:nn|functional|special|linalg)\.)*")
+_PACKAGE = re.compile(r"(?<![\w.])(?:torch|nn|functional|F|self)\.(?:(?:nn|functional|special|linalg)\.)*(?!pi\b)")
 
 
 def short_formula(code: str, longest: int) -> str:
     """Code as a formula without the names of packages and without spaces, which count; empty if it is longer."""
-    text = format_formula(_PACKAGE.sub("", code.replace(" ** ", "**")))
+    text = format_source(_PACKAGE.sub("", code.replace(" ** ", "**")))
     return text.replace(" ", "") if 0 < len(text) <= longest else ""
 
 

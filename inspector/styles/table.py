@@ -81,6 +81,11 @@ _CIRCUITS = (
     ),
     Density(
         "leaves at their gates, constants in the gates, numbers to 2 digits",
+        partial(plan_compact_circuit, digits=2, compaction=Compaction(inline=True)),
+        turns=True,
+    ),
+    Density(
+        "leaves at their gates, constants in the gates, numbers to 2 digits, the loss as one gate",
         _compact(Compaction(inline=True)),
         turns=True,
     ),
