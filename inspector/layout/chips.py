@@ -7,7 +7,6 @@ begins.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -25,8 +24,10 @@ _SIDEWAYS = (0.0, 0.25, -0.25, 0.5, -0.5, 0.75, -0.75, 1.0, -1.0, 1.3, -1.3)
 """Shifts along the line to try, as shares of the chip's width."""
 _DETOUR = 1.5
 """Cost of a point sideways, in points of distance."""
-_OTHER_SIDE = 12.0
+_OTHER_SIDE = 20.0
 """Cost of the other side of the line than that whose turn it is."""
+_HIGHER = 0.5
+"""Cost of a point by which the figure becomes higher."""
 _CLEARANCE = 7.0
 _NARROW, _MORE = 2.0, 31.0
 """The width that stands for a chip, and what its height takes in addition."""
@@ -164,7 +165,9 @@ def _obstacles(placement: Placement) -> Iterator[Rectangle]:
 
 
 def _place(gate: Rectangle, size: Size, upper: bool, obstacles: Sequence[Rectangle]) -> Rectangle | None:
-    """The clear place with the least cost, above the gate or below it."""
+    """The clear place with the least cost, above the gate or below it: near, straight, and within the height that
+    the figure has already."""
+    top, bottom = min(area.y for area in obstacles), max(area.bottom for area in obstacles)
     wide, high = size[0] * (0.5 + max(_SIDEWAYS)) + _CLEARANCE, _FARTHEST + size[1] + _CLEARANCE
     x, _ = gate.center
     near = Rectangle(x - wide, gate.y - high, 2 * wide, gate.height + 2 * high)
@@ -172,8 +175,11 @@ def _place(gate: Rectangle, size: Size, upper: bool, obstacles: Sequence[Rectang
     best: tuple[float, Rectangle] | None = None
     for above, share in product((upper, not upper), _SIDEWAYS):
         found = _nearest(gate, size, above, share * size[0], obstacles)
-        cost = math.inf if found is None else found[0] + (_OTHER_SIDE if above != upper else 0.0)
-        if found is not None and (best is None or cost < best[0]):
+        if found is None:
+            continue
+        higher = max(top - found[1].y, 0.0) + max(found[1].bottom - bottom, 0.0)
+        cost = found[0] + _HIGHER * higher + (_OTHER_SIDE if above != upper else 0.0)
+        if best is None or cost < best[0]:
             best = cost, found[1]
     return None if best is None else best[1]
 

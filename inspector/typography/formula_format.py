@@ -32,7 +32,7 @@ def format_source(code: str) -> str:
 
 def format_formula(formula: str) -> str:
     """The formula in mathematical notation. Names are unchanged."""
-    return re.sub(r"(?<![\w.])pi(?!\w)", "π", _format(formula))
+    return _format(re.sub(r"(?<![\w.])pi(?!\w)", "π", formula))
 
 
 def _format(formula: str) -> str:
