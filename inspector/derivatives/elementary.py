@@ -259,6 +259,13 @@ ELEMENTARY: dict[str, Elementary] = {
         {"self": "condition", "other": "1 - condition"},
         missing={"other": "result", "self": "result"},
     ),
+    "tanh_backward": Elementary(
+        "grad_output*(1 - output**2)", {"grad_output": "1 - output**2", "output": "-2*grad_output*output"}
+    ),
+    "sigmoid_backward": Elementary(
+        "grad_output*output*(1 - output)",
+        {"grad_output": "output*(1 - output)", "output": "grad_output*(1 - 2*output)"},
+    ),
     "clone": _HAND_ON,
     "alias": _HAND_ON,
     "to_copy": _HAND_ON,
