@@ -227,10 +227,9 @@ def _outside(_: Panel, measured: list[Measured]) -> Iterator[str]:
                 yield f"text {text!r} reaches out of {one.part.id}"
 
 
-def _boxes(panel: Panel, measured: list[Measured]) -> list[Measured]:
+def _boxes(measured: list[Measured]) -> list[Measured]:
     """The boxes, without the grounds on which some stand."""
-    grounds = {ground.id for ground in panel.grounds}
-    return [one for one in measured if one.part.kind == "box" and one.part.id not in grounds]
+    return [one for one in measured if one.part.kind == "box"]
 
 
 def _collisions(panel: Panel, measured: list[Measured]) -> Iterator[str]:
@@ -238,7 +237,7 @@ def _collisions(panel: Panel, measured: list[Measured]) -> Iterator[str]:
     for (one, area), (other, other_area) in combinations(texts, 2):
         if area.meets(other_area):
             yield f"text {one!r} lies over {other!r}"
-    for one, other in combinations(_boxes(panel, measured), 2):
+    for one, other in combinations(_boxes(measured), 2):
         if one.body and other.body and one.body.meets(other.body):
             yield f"{one.part.id} lies over {other.part.id}"
 
@@ -266,7 +265,7 @@ def _loose(panel: Panel, measured: list[Measured]) -> Iterator[str]:
 
 
 def _wires_over_boxes(panel: Panel, measured: list[Measured]) -> Iterator[str]:
-    boxes = [(one.part.id, one.body) for one in _boxes(panel, measured)]
+    boxes = [(one.part.id, one.body) for one in _boxes(measured)]
     for wire in (one for one in measured if one.part.kind == "wire"):
         reach = wire.reach
         for identifier, body in boxes:

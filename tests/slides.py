@@ -213,7 +213,8 @@ def lacking(figure: Figure, graph: Graph) -> Iterator[str]:
         node = graph.function(key)
         if key not in shown | grouped and not is_kind(node["name"], NodeKind.VIEW):
             yield f"{node['name']} ({key}) is not shown"
-    texts = " ".join(run.text for run in runs(list(figure.panels.values())[-1:]))
+    shown_runs = [run.text for run in runs(list(figure.panels.values())[-1:])]
+    texts = " ".join([*shown_runs, *map(_without_spaces, shown_runs)])
     for key in functions:
         for operand in operands_of(graph, key) if key in shown else ():
             if operand.constant is not None and not _is_written(operand.constant, texts, operand.id, panel):
@@ -229,10 +230,15 @@ def _is_written(constant: dict[str, Any], texts: str, identifier: str, panel: An
     name, value = constant["name"] or constant.get("expression"), constant["value"]
     if any(box.id.startswith(identifier) for box in panel.boxes):
         return True
-    if name and re.search(rf"(?<!\w){re.escape(str(name))}(?!\w)", texts):
+    written = _without_spaces(str(name or ""))
+    if written and re.search(rf"(?<!\w){re.escape(written)}(?!\w)", texts):
         return True
     shown = [*_numbers(texts), 1.0]
     return isinstance(value, (int, float)) and any(_close(abs(value), abs(number)) for number in shown)
+
+
+def _without_spaces(text: str) -> str:
+    return text.replace(" ", "").replace("*", "·")
 
 
 _EXPONENTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")

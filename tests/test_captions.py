@@ -234,3 +234,19 @@ def test_words_replace_the_captions(x: torch.Tensor, w: torch.Tensor) -> None:
 def test_a_gradient_of_zero_does_not_count_as_stopped() -> None:
     assert passed_count([2.0, 0.0, 0.0], [2.0, 3.0, 4.0]) == (1, 3)
     assert passed_count([2.0, 0.0, 0.0], [2.0, 0.0, 4.0]) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "written"),
+    [
+        (1.5, "1.5"),
+        ([1.0, 2.0], "[1, 2]"),
+        ([[1.0, 2.0], [3.0, 4.0]], "[[1, 2], [3, 4]]"),
+        ([[0.123, 0.456, 0.789], [1.234, 5.678, 9.012]], "2×3 ‖{norm:.4g}‖"),
+        ([0.123, 0.456, 0.789, 1.234], "[4] ‖{norm:.4g}‖"),
+    ],
+)
+def test_a_long_grad_is_written_as_its_norm(values: object, written: str) -> None:
+    W = torch.zeros_like(torch.tensor(values), requires_grad=True)
+    text = written.format(norm=torch.tensor(values).norm())
+    assert captions_of((W * torch.tensor(values)).sum())["after"] == f"Backward is done: W.grad = {text}."

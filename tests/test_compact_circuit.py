@@ -29,20 +29,22 @@ from inspector.figure.drawing import place_plans
 from inspector.figure.frame_plans import FramePlans
 from inspector.figure.handout import hand_out
 from inspector.graph import Graph
-from inspector.graph.row_types import Constant
+from inspector.graph.row_types import Constant, TensorRow
 from inspector.layout.least_size import covered_area, least_length
 from inspector.layout.problem import CLOSE, TIGHT
 from inspector.options import FigureOptions
 from inspector.styles import STYLES, Plan
 from inspector.styles.circuit_rows import cut_into_rows
 from inspector.styles.composed_gates import composed
-from inspector.styles.gates import gate_of, group_gate
+from inspector.styles.gates import gate_of, group_gate, whole_sign
 from inspector.styles.line_groups import line_groups
 from inspector.styles.loop_passes import loop_passes
 from inspector.styles.loss_group import loss_group
 from inspector.styles.operands import Operand, operands_of
 from inspector.styles.operation_names import sign_lines, spoken_name
+from inspector.styles.operations import operation
 from inspector.styles.plan import CircuitPlan, NumberGrid, TextTable
+from inspector.styles.source_text import short_formula
 from inspector.typography import format_number
 
 Script = Callable[[], torch.Tensor]
@@ -401,7 +403,7 @@ def attention_head() -> Graph:
 def test_an_attention_head_shows_all_its_matrices_and_gradients_as_grids() -> None:
     graph = attention_head()
     (panel,) = draw(graph, FigureOptions(style="circuit", canvas="16:9")).panels["after"].panels
-    plan = FramePlans(FigureOptions(style="circuit"), density=STYLES["circuit"].denser[3]).plan(graph, "after")
+    plan = FramePlans(FigureOptions(style="circuit"), density=STYLES["circuit"].denser[4]).plan(graph, "after")
     assert isinstance(plan, CircuitPlan)
     grids = [words for box in plan.boxes for words in box.texts if isinstance(words, NumberGrid)]
     lines = [words for wire in plan.wires for words in (*wire.label, *wire.below)]
@@ -568,3 +570,149 @@ def test_the_picture_says_whether_there_are_gradients(is_known: bool) -> None:
     said = " ".join(note.text for note in densest_of(graph).notes)
     assert ("gradients below them" in said) is is_known
     assert ("gradients are unknown" in said) is not is_known
+
+
+def scalar(value: float) -> torch.Tensor:
+    return torch.tensor(value, requires_grad=True)
+
+
+def neuron() -> torch.Tensor:
+    w0, x0, w1, x1, w2 = map(scalar, (2.0, -1.0, -3.0, -2.0, -2.5))
+    return 1 / (1 + torch.exp(-(w0 * x0 + w1 * x1 + w2)))
+
+
+def _levels(script: Script, values: list[float]) -> list[float]:
+    """How far below the top of the slide the chips of the leaves with these values are."""
+    graph = graph_of(script)
+    (panel,) = draw(graph, FigureOptions(style="circuit", canvas="16:9")).panels["after"].panels
+    rows = [(leaf, row) for leaf, row in graph.tensors() if row["is_leaf"] and row["requires_grad"]]
+    leaves = {round(value_of(row), 3): leaf for leaf, row in rows}
+    return [next(box.area.center[1] for box in panel.boxes if box.id == leaves[value]) for value in values]
+
+
+def value_of(row: TensorRow) -> float:
+    value = row["before"]["data"]
+    assert isinstance(value, float)
+    return value
+
+
+def _difference() -> torch.Tensor:
+    a, b, c = map(scalar, (1.5, 0.3, 0.7))
+    return torch.sin(torch.exp(a) * b) - torch.exp(c)
+
+
+def _deep_second() -> torch.Tensor:
+    a, b = map(scalar, (1.5, 0.3))
+    return torch.exp(a) / torch.sin(torch.exp(torch.tanh(b)))
+
+
+def _three() -> torch.Tensor:
+    a, b, c = map(scalar, (1.5, 0.3, 0.7))
+    return torch.stack([torch.exp(torch.sin(one)) for one in (a, b, c)]).sum()
+
+
+def _two_sums() -> torch.Tensor:
+    a, b, c, d = map(scalar, (1.5, 0.3, 0.7, 0.2))
+    return (torch.exp(a) + torch.exp(b)) * (torch.sin(c) + torch.sin(d))
+
+
+@pytest.mark.parametrize(
+    ("script", "values"),
+    [
+        (neuron, [-1.0, -2.0]),
+        (_difference, [1.5, 0.7]),
+        (_deep_second, [1.5, 0.3]),
+        (_three, [1.5, 0.3, 0.7]),
+        (_two_sums, [1.5, 0.3, 0.7, 0.2]),
+    ],
+)
+def test_operands_stand_from_top_to_bottom_as_in_the_formula(script: Script, values: list[float]) -> None:
+    levels = _levels(script, values)
+    assert levels == sorted(levels) and len(set(levels)) == len(levels)
+
+
+def test_a_chip_stands_before_its_gate_rather_than_aslant() -> None:
+    graph = graph_of(neuron)
+    (panel,) = draw(graph, FigureOptions(style="circuit", canvas="16:9")).panels["after"].panels
+    plan = densest(neuron)
+    places = {box.id: box.area for box in panel.boxes}
+    for chip, gate in plan.hanging.items():
+        dx, dy = (places[chip].center[axis] - places[gate].center[axis] for axis in (0, 1))
+        assert abs(dx) < 1 or (dx < 0 and abs(dy) < 1), "straight above, below or before"
+
+
+def newton() -> torch.Tensor:
+    a, x = scalar(2.0), torch.tensor(1.0)
+    for _ in range(3):
+        x = 0.5 * (x + a / x)
+    return x
+
+
+def test_passes_too_wide_for_equal_columns_stay_in_one_row() -> None:
+    figure = draw(graph_of(newton), FigureOptions(style="circuit", canvas="16:9"))
+    assert [remark.partition(",")[0] for remark in figure.remarks] == ["passes as wide as their numbers"]
+    (panel,) = figure.panels["after"].panels
+    assert len({round(ground.area.y) for ground in panel.grounds}) == 1 and len(panel.grounds) == 3
+    places = {box.id: box.area for box in panel.boxes}
+    gates = [gate for one_pass in loop_passes(graph_of(newton)) for gate in one_pass]
+    assert len({round(places[gate].center[1]) for gate in gates}) == 1
+    assert not problems(figure.panels["after"])
+
+
+@pytest.mark.parametrize(
+    ("compute", "numbers"),
+    [
+        (lambda v: torch.lerp(v, v * 2, 0.3), [0.3]),
+        (lambda v: torch.clamp(v, -0.5, 0.5), [-0.5, 0.5]),
+        (lambda v: torch.where(torch.tensor([True, False]), v, 0.25), [0.25]),
+        (lambda v: v.masked_fill(torch.tensor([True, False]), -math.inf), [-math.inf]),
+        (lambda v: torch.addcmul(v, v, v * 3, value=0.75), [0.75]),
+        (lambda v: torch.nn.functional.leaky_relu(v, 0.2), [0.2]),
+    ],
+)
+def test_a_number_without_a_place_in_the_sign_hangs_on_the_gate(
+    compute: Callable[[torch.Tensor], torch.Tensor], numbers: list[float]
+) -> None:
+    graph = graph_of(lambda: compute(torch.tensor([0.5, -1.0], requires_grad=True)).sum())
+    functions = [key for key, node in graph.functions() if not node["is_leaf"]]
+    gates = [gate_of(graph, key, operands_of(graph, key)) for key in functions]
+    hung = [one.constant["value"] for gate in gates for one in gate.operands if one.constant]
+    assert [value for value in hung if isinstance(value, float)] == numbers
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (2, 1), (1, 2)])
+def test_a_frozen_layer_has_its_names_and_its_sign(shape: tuple[int, int]) -> None:
+    frozen = torch.nn.Linear(*shape).requires_grad_(False)
+    x = torch.full((1, shape[0]), 0.5, requires_grad=True)
+    with inspector.record() as recording:
+        frozen(x).sum().backward()
+    graph: Graph = recording.calls[0].graph
+    (key,) = [key for key, node in graph.functions() if node["name"] == "AddmmBackward0"]
+    gate = gate_of(graph, key, operands_of(graph, key))
+    assert gate.sign == "x Wᵀ + b"
+    names = {one.constant["name"]: one.constant["value"] for one in gate.operands if one.constant}
+    assert names == {"bias": frozen.bias.tolist(), "weight": frozen.weight.tolist()}
+
+
+def test_a_constant_matrix_without_a_name_has_its_source_text() -> None:
+    W, A = torch.ones(2, 2, requires_grad=True), torch.tensor([[1.0, 2.0], [0.0, 1.0]])
+    with inspector.record() as recording:
+        torch.relu(A @ A @ W).sum().backward()
+    graph: Graph = recording.calls[0].graph
+    (key,) = [key for key, node in graph.functions() if node["name"] == "MmBackward0"]
+    assert whole_sign(graph, key) == "A@A ·"
+    assert operation(graph, key).formula == "A@A · {0}"
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("pi * c", "pi·c"),
+        ("torch.pi * x", "π·x"),
+        ("2 * math.pi", "2·π"),
+        ("F.relu(pi)", "relu(pi)"),
+        ("np.pi", "π"),
+    ],
+)
+def test_a_variable_called_pi_is_not_the_number(code: str, shown: str) -> None:
+    assert short_formula(code, 20) == shown

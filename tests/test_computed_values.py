@@ -20,6 +20,7 @@ FUNCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "logistic": lambda x: -torch.log(torch.sigmoid(2 * x)).sum(),
     "quotient": lambda x: (torch.sin(x) / x + torch.sqrt(x / 3)).sum(),
     "quadratic form": lambda x: 0.5 * x @ A @ x,
+    "norm": lambda x: x.norm(),
     "penalty": lambda x: ((torch.tanh(A @ x).sum() - 1) ** 2) * x.exp().mean(),
 }
 

@@ -17,6 +17,7 @@ from golden import FOLDER as GOLDEN
 from pptx.enum.shapes import MSO_SHAPE_TYPE
 
 import inspector
+from inspector.export.frame_overlay import lay_over
 from inspector.export.pptx import write_pptx
 from inspector.export.pptx_wires import bend_of, pieces_of, side_of
 from inspector.figure import draw
@@ -294,3 +295,20 @@ def test_a_wire_to_lines_without_an_outline_is_glued_to_all_of_them() -> None:
     _, end = (of[int(end.get("id"))] for end in glued(connector))
     assert (end.left / POINT, end.top / POINT) == (root.x, root.y)
     assert (end.width / POINT, end.height / POINT) == (root.width, root.height)
+
+
+def test_the_grounds_of_passes_lie_below_everything() -> None:
+    w = torch.tensor(0.9, requires_grad=True)
+    h = torch.tensor(0.5)
+    with inspector.record() as recording:
+        for _ in range(3):
+            h = torch.tanh(w * h)
+        h.backward()
+    scene = draw(recording.calls[0].graph, FigureOptions(style="circuit", canvas="16:9")).panels["after"]
+    grounds, wires = {one.id for one in scene.panels[0].grounds}, {one.id for one in scene.panels[0].wires}
+    names = [one.name.removeprefix("!!") for one in opened(write_pptx([scene])).slides[0].shapes]
+    of_grounds, of_wires = ([at for at, name in enumerate(names) if name in own] for own in (grounds, wires))
+    assert len(of_grounds) == 3 and len(of_wires) == len(wires)
+    assert max(of_grounds) < min(of_wires)
+    kinds = [part.kind for part in lay_over([scene])]
+    assert kinds == sorted(kinds, key=("ground", "wire", "box", "badge").index) and kinds[0] == "ground"

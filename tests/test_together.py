@@ -39,6 +39,15 @@ def named(calls):
     return [(call.graph, call.location["code"]) for call in calls]
 
 
+@pytest.mark.parametrize("style", ["attributes", "circuit"])
+def test_the_titles_of_panels_side_by_side_stand_on_one_line(style) -> None:
+    figure = draw_together(named(differentiated_twice()), FigureOptions(style=style, canvas="16:9"))
+    first, second = figure.scene.panels
+    assert (first.area.x, second.area.x, first.area.y, second.area.y) == (0.0, 480.0, 0.0, 0.0)
+    levels = [min(text.y for box in panel.boxes for text in box.texts) for panel in (first, second)]
+    assert abs(levels[0] - levels[1]) < 0.01
+
+
 def test_a_second_backward_adds_to_the_grad_in_one_figure() -> None:
     figure = draw_together(named(accumulated()), FigureOptions(style="attributes"))
     assert list(figure.panels) == ["before", "after-1", "after-2"]

@@ -368,6 +368,19 @@ def test_the_variable_of_a_loop_over_parameters_is_the_name_of_none():
     assert names.name(x) == "x"
 
 
+def test_the_last_item_of_a_loop_over_a_list_is_named_like_the_others():
+    weights = [torch.ones(1, requires_grad=True) for _ in range(3)]
+    kept = weights[0]
+    for w in weights:
+        w.grad = None
+    for pair in [(torch.zeros(1), torch.zeros(2))]:
+        for part in pair:
+            part.add_(1)
+    names = names_here()
+    assert [names.name(one) for one in weights] == ["kept", "weights[1]", "weights[2]"]
+    assert kept is weights[0] and names.name(part) == "pair[1]"
+
+
 def test_variables_that_a_for_assigns():
     code = compile("for i, (a, b.c), *d in e:\n    f = 1\nfor g.h in e: pass\nfor k in e: l = k", "", "exec")
     assert loop_variables(code) == {"i", "a", "k"}

@@ -259,6 +259,13 @@ ELEMENTARY: dict[str, Elementary] = {
         {"self": "condition", "other": "1 - condition"},
         missing={"other": "result", "self": "result"},
     ),
+    "tanh_backward": Elementary(
+        "grad_output*(1 - output**2)", {"grad_output": "1 - output**2", "output": "-2*grad_output*output"}
+    ),
+    "sigmoid_backward": Elementary(
+        "grad_output*output*(1 - output)",
+        {"grad_output": "output*(1 - output)", "output": "grad_output*(1 - 2*output)"},
+    ),
     "clone": _HAND_ON,
     "alias": _HAND_ON,
     "to_copy": _HAND_ON,
@@ -397,6 +404,8 @@ def find_elementary(function: FunctionRow) -> Elementary | None:
     op, attributes = op_of(function["name"]), function["attributes"]
     if op.startswith("clamp"):
         return CLAMPS.get((op.partition(".")[0], _has_bound(function, "min"), _has_bound(function, "max")))
+    if op.startswith("masked_fill") and _masks_nothing(function):
+        return _HAND_ON
     if op in LOSSES and attributes.get("reduction", _NO_REDUCTION) == _NO_REDUCTION:
         loss = LOSSES[op]
         return Elementary(loss.term, loss.derivatives) if _holds(loss.requires, attributes) else None
@@ -425,6 +434,11 @@ def _reduced_loss(op: str, reduction: int) -> Reduction:
 
 def _holds(required: dict[str, Any], attributes: dict[str, Any]) -> bool:
     return all(attributes.get(name) == value for name, value in required.items())
+
+
+def _masks_nothing(function: FunctionRow) -> bool:
+    """Whether the mask of a function is False, as in the derivative of a norm that is not zero."""
+    return any(item["position"] == 1 and item["value"] is False for item in function.get("constants", ()))
 
 
 def _has_bound(function: FunctionRow, name: str) -> bool:

@@ -79,12 +79,12 @@ class ArrowHead:
 
 
 Piece = FilledArea | StrokedLine | ArrowHead | TextRun
-Kind = Literal["wire", "box", "badge"]
+Kind = Literal["ground", "wire", "box", "badge"]
 
 
 @fast_dataclass
 class Part:
-    """A wire, a box or a badge, as the pieces to draw, in order."""
+    """A ground, a wire, a box or a badge, as the pieces to draw, in order."""
 
     id: str
     kind: Kind
@@ -94,7 +94,7 @@ class Part:
 def parts(panel: Panel) -> Iterator[Part]:
     """The parts in drawing order: grounds, wires, boxes, badges. Raises ValueError if a wire is not a spline."""
     for ground in panel.grounds:
-        yield Part(ground.id, "box", tuple(_box(ground)))
+        yield Part(ground.id, "ground", tuple(_box(ground)))
     headed = with_heads([wire.points for wire in panel.wires])
     for wire, shape in zip(panel.wires, headed, strict=True):
         yield Part(wire.id, "wire", tuple(_wire(wire, shape)))

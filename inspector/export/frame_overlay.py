@@ -15,7 +15,7 @@ from inspector.scene.scene import Scene, TextRun
 Span = tuple[int, int]
 """The first and the last of a range of frames, from 0."""
 
-_ORDER: tuple[Kind, ...] = ("wire", "box", "badge")
+_ORDER: tuple[Kind, ...] = ("ground", "wire", "box", "badge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class ShownPiece:
 
 @dataclass(frozen=True, slots=True)
 class LayeredPart:
-    """A wire, a box or a badge with its pieces in all frames, in drawing order."""
+    """A ground, a wire, a box or a badge with its pieces in all frames, in drawing order."""
 
     id: str
     kind: Kind
@@ -53,7 +53,7 @@ def same_size(scenes: Sequence[Scene]) -> None:
 
 
 def lay_over(scenes: Sequence[Scene]) -> list[LayeredPart]:
-    """The parts of all Scenes in drawing order: wires, boxes, badges. Raises ValueError for different sizes."""
+    """The parts of all Scenes in drawing order, from the grounds up. Raises ValueError for different sizes."""
     same_size(scenes)
     seen: dict[tuple[int, int, Kind, str], _PieceFrames] = {}
     for frame, scene in enumerate(scenes):

@@ -131,15 +131,17 @@ class _Slide:
             self._panel(panel, f"{number + 1} " if number else "", texts)
 
     def _panel(self, panel: Panel, prefix: str, texts: Sequence[Rectangle]) -> None:
-        """Boxes first, since connectors are attached to them, then wires, which are moved below the boxes."""
+        """Grounds, boxes, to which connectors are attached, then wires, which are moved below the boxes."""
         tree = self._slide.shapes._spTree
+        for ground in (part for part in parts(panel) if part.kind == "ground"):
+            self._part(ground, prefix, None)
         lowest = len(tree)
         wired = {end for wire in panel.wires for end in (wire.source, wire.target)}
         ends_of_wires = {box.id: box.area for box in panel.boxes if box.id in wired}
         drawn = {
             part.id: self._part(part, prefix, ends_of_wires.get(part.id))
             for part in parts(panel)
-            if part.kind != "wire"
+            if part.kind in ("box", "badge")
         }
         ends = {box.id: (drawn[box.id], box.area) for box in panel.boxes if drawn[box.id] is not None}
         for wire in panel.wires:

@@ -109,7 +109,7 @@ class _Picture:
         """A part: an invisible node with the name of the part, then its pieces with their overlays."""
         areas = [shown.piece for shown in part.pieces if isinstance(shown.piece, FilledArea)]
         body = max(areas, key=lambda area: area.stroke is not None, default=None)
-        if part.kind == "box" and body is not None:
+        if part.kind in ("ground", "box") and body is not None:
             size = f"minimum width={decimal(body.area.width)}pt,minimum height={decimal(body.area.height)}pt"
             name = _UNFIT_FOR_NAME.sub("-", part.id)
             yield rf"\node[{size}] ({name}) at {_place(body.area.center)} {{}};" + "\n"

@@ -61,7 +61,7 @@ _MOST_ROOM = 4.0
 _PAGE_WIDTH, _PAGE_HEIGHT = 1_200.0, 1_600.0
 """Points; a circuit without a canvas is broken into rows of about the width of a page."""
 _MOST_ROWS = 5
-_RICHEST = 3
+_RICHEST = 5
 """Number of densities that are tried with formulas before any is without them."""
 _MOST_DENSE = 80
 """Boxes of a panel, Nodes and tensors, above which no denser way to draw them fits a slide; trying takes long."""
@@ -199,6 +199,8 @@ class _Fitting:
         First from the sizes of boxes and texts; if that leaves a chance, from their places.
         """
         plans = fit_plans(self._planned(shown.look, shown.density))
+        if any(isinstance(plan, CircuitPlan) and not plan.even and not plan.passes for plan in plans):
+            return 0.0, 1.0  # no passes, so that it is another density once more
         problem = make_problem(plans, way, spacing)
         width, height = SIZES[self._canvas]
         length, covered = least_length(problem) / spacing.rows, covered_area(problem)

@@ -383,7 +383,8 @@ def place_plans(plans: Sequence[Plan], direction: Direction | None, spacing: Spa
         raise TooManyBoxes(count, MOST_BOXES)
     if count <= MOST_BOXES_IN_PROCESS:
         if isinstance(plans[0], CircuitPlan):
-            return plans, place_circuit(problem, [one.hosts for one in plans[0].passes]), problem
+            passes = [one.hosts for one in plans[0].passes]
+            return plans, place_circuit(problem, passes, even=plans[0].even), problem
         return plans, place(problem, plans[0].groups if isinstance(plans[0], GroupedPlan) else ()), problem
     whole = replace(problem, spacing=replace(spacing, rows=1))
     return plans, place_segments(whole, _part_placed), whole

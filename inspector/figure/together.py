@@ -83,8 +83,11 @@ def _beside(calls: Calls, look: FigureOptions, depth: Depth, presentation: Prese
             break
     shown = [list(figure.panels.values())[-1] for figure in parts]
     panels, left, top = list[Panel](), 0.0, 0.0
+    starts = [min((text.y for box in scene.panels[0].boxes for text in box.texts), default=0.0) for scene in shown]
     for number, scene in enumerate(shown, start=1):
-        panels.append(replace(transform_panel(scene.panels[0], left, top), id=f"after-{number}"))
+        rise = 0.0 if canvas == "strip" else starts[number - 1] - min(starts)  # the titles stand on one line
+        moved, area = transform_panel(scene.panels[0], left, top - rise), scene.panels[0].area.moved(left, top)
+        panels.append(replace(moved, id=f"after-{number}", area=area))
         left, top = (left, top + scene.height) if canvas == "strip" else (left + scene.width, top)
     description = "\n".join(dict.fromkeys(line for scene in shown for line in scene.description.splitlines()))
     width, height = max(panel.area.right for panel in panels), max(panel.area.bottom for panel in panels)

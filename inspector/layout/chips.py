@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 
 from inspector.layout.problem import Placement, Problem, Size
 from inspector.scene.scene import Rectangle
@@ -23,13 +24,19 @@ _SIDEWAYS = (0.0, 0.25, -0.25, 0.5, -0.5, 0.75, -0.75, 1.0, -1.0, 1.3, -1.3)
 """Shifts along the line to try, as shares of the chip's width."""
 _DETOUR = 1.5
 """Cost of a point sideways, in points of distance."""
+_OTHER_SIDE = 20.0
+"""Cost of the other side of the line than that whose turn it is."""
+_HIGHER = 0.5
+"""Cost of a point by which the figure becomes higher."""
 _CLEARANCE = 7.0
 _NARROW, _MORE = 2.0, 31.0
 """The width that stands for a chip, and what its height takes in addition."""
 _TALL = 56.0
 """Minimum height of a chip that stands before its gate: more than two lines."""
-_IN_A_COLUMN = 4
-"""Minimum number of gates in a column that have their chips before them, also short ones."""
+_IN_A_COLUMN = 3
+"""Minimum number of gates in a column that have one of their chips before them, also a short one."""
+_BADGE = 16.0
+"""Additional room in the line for the badge of a gate that has something on all sides."""
 _LINK = 3.0
 """Half the width that a link keeps clear."""
 
@@ -42,7 +49,21 @@ def without_chips(problem: Problem, roomy: Collection[str], kept: Collection[str
     hanging = {box: host for box, host in problem.hanging.items() if box in roomy or box in kept}
     sizes = {box: size for box, size in problem.sizes.items() if box in hanging or box not in problem.hanging}
     sizes |= {box: (_NARROW, problem.sizes[box][1] + _MORE) for box in roomy if box not in kept}
+    for gate, chip in _crowded(problem).items():
+        if chip not in hanging:
+            hanging[chip], sizes[chip] = gate, (problem.sizes[gate][0] + _BADGE, 1.0)
     return replace(problem, sizes=sizes, hanging=hanging)
+
+
+def _crowded(problem: Problem) -> dict[str, str]:
+    """Round gates with wires before and after them and chips above and below them, each with one of its chips."""
+    chips = Counter(problem.hanging.values())
+    entered = {route.target for route in problem.routes}
+    return {
+        host: chip
+        for chip, host in problem.hanging.items()
+        if chips[host] > 1 and host in entered and problem.shapes.get(host) == "gate"
+    }
 
 
 def with_chips(
@@ -64,6 +85,7 @@ def with_chips(
     for chip, place in places.items():
         obstacles += [place, *_link_before(placement.boxes[problem.hanging[chip]], place)]
     failed: list[str] = []
+    free = _free(problem, passes) - {problem.hanging[chip] for chip in places}
     for host in sorted(hung, key=lambda host: placement.boxes[host].x):
         gate = placement.boxes[host]
         upper = gate.center[1] <= middle + _STEP
@@ -73,11 +95,15 @@ def with_chips(
                 continue
             others = [area for area in obstacles if area != gate]
             found = _place(gate, problem.sizes[chip], upper == (number % 2 == 0), others)
+            if host in free and (found is None or abs(found.center[0] - gate.center[0]) > _LINK):
+                before = _before(gate, problem.sizes[chip], others, _NEAREST)
+                found, free = before or found, free - {host} if before else free
             if found is None:
                 failed.append(chip)
                 continue
             places[chip] = found
-            obstacles += [found, *_link(gate, found)]
+            links = _link_before if found.right < gate.x and found.center[1] == gate.center[1] else _link
+            obstacles += [found, *links(gate, found)]
     return replace(placement, boxes={**placement.boxes, **places}), failed
 
 
@@ -87,16 +113,14 @@ def _places_before(
     """The places of chips before their gates: of the least tall chip of each gate to which no wire leads, if it is
     tall, or if other such gates stand above or below it."""
     places: dict[str, Rectangle] = {}
-    if problem.direction != "LR":
-        return places
-    reached = {route.target for route in problem.routes} | {host for one_pass in passes for host in one_pass}
+    free = _free(problem, passes)
     obstacles = list(_obstacles(placement))
-    columns = Counter(round(placement.boxes[host].center[0]) for host in hung if host not in reached)
+    columns = Counter(round(placement.boxes[host].center[0]) for host in hung if host in free)
     for host, chips in hung.items():
         gate, tall = placement.boxes[host], [chip for chip in chips if problem.sizes[chip][1] >= _TALL]
-        if len(chips) == 1 and columns[round(gate.center[0])] >= _IN_A_COLUMN:
+        if columns[round(gate.center[0])] >= _IN_A_COLUMN:
             tall = chips
-        if host in reached or not tall or any(chip in placement.boxes for chip in chips):
+        if host not in free or not tall or any(chip in placement.boxes for chip in chips):
             continue
         chip = min(tall, key=lambda chip: problem.sizes[chip][1])
         others = [area for area in (*obstacles, *places.values()) if area != gate]
@@ -106,10 +130,20 @@ def _places_before(
     return places
 
 
-def _before(gate: Rectangle, size: Size, obstacles: Sequence[Rectangle]) -> Rectangle | None:
+def _free(problem: Problem, passes: Sequence[Collection[str]]) -> set[str]:
+    """The gates that may have a chip before them: no wire leads there, nor in another pass."""
+    if problem.direction != "LR":
+        return set()
+    reached = {route.target for route in problem.routes} | {host for one_pass in passes for host in one_pass}
+    return set(problem.hanging.values()) - reached
+
+
+def _before(
+    gate: Rectangle, size: Size, obstacles: Sequence[Rectangle], farthest: float = _FARTHEST
+) -> Rectangle | None:
     """The nearest clear place left of a gate."""
     distance = _NEAREST
-    while distance <= _FARTHEST:
+    while distance <= farthest:
         area = Rectangle(gate.x - distance - size[0], gate.center[1] - size[1] / 2, *size)
         taken = [area.grown(_CLEARANCE), *_link_before(gate, area)]
         if not any(piece.overlaps(other) for piece in taken for other in obstacles):
@@ -131,20 +165,23 @@ def _obstacles(placement: Placement) -> Iterator[Rectangle]:
 
 
 def _place(gate: Rectangle, size: Size, upper: bool, obstacles: Sequence[Rectangle]) -> Rectangle | None:
-    """The clear place with the least cost, above the gate or below it."""
+    """The clear place with the least cost, above the gate or below it: near, straight, and within the height that
+    the figure has already."""
+    top, bottom = min(area.y for area in obstacles), max(area.bottom for area in obstacles)
     wide, high = size[0] * (0.5 + max(_SIDEWAYS)) + _CLEARANCE, _FARTHEST + size[1] + _CLEARANCE
     x, _ = gate.center
     near = Rectangle(x - wide, gate.y - high, 2 * wide, gate.height + 2 * high)
     obstacles = [area for area in obstacles if area.overlaps(near)]
     best: tuple[float, Rectangle] | None = None
-    for above in (upper, not upper):
-        for share in _SIDEWAYS:
-            found = _nearest(gate, size, above, share * size[0], obstacles)
-            if found is not None and (best is None or found[0] < best[0]):
-                best = found
-        if best is not None:
-            return best[1]
-    return None
+    for above, share in product((upper, not upper), _SIDEWAYS):
+        found = _nearest(gate, size, above, share * size[0], obstacles)
+        if found is None:
+            continue
+        higher = max(top - found[1].y, 0.0) + max(found[1].bottom - bottom, 0.0)
+        cost = found[0] + _HIGHER * higher + (_OTHER_SIDE if above != upper else 0.0)
+        if best is None or cost < best[0]:
+            best = cost, found[1]
+    return None if best is None else best[1]
 
 
 def _nearest(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from inspector.layout.alike_branches import with_alike_branches, without_ties
 from inspector.layout.chips import with_chips, without_chips
@@ -15,28 +16,30 @@ from inspector.layout.problem import Placement, Problem, Size
 from inspector.scene.transform import bounds, points_bounds
 
 Passes = Sequence[Sequence[str]]
+PlaceGates = Callable[[Problem, Passes], Placement]
 _MOST_TRIES = 6
 _ROW_GAP = 26.0
 
 
-def place_circuit(problem: Problem, passes: Passes = ()) -> Placement:
+def place_circuit(problem: Problem, passes: Passes = (), *, even: bool = True) -> Placement:
     """The positions of all boxes, the routes of all wires and the areas of their texts.
 
-    passes: the boxes of each pass of a loop, by their role in it. Chips without a clear place become parts of the
-    blocks of their gates. Raises LayoutFailed if the engine gives no usable result.
+    passes: the boxes of each pass of a loop, by their role in it. even: whether these are equally wide. Chips
+    without a clear place become parts of the blocks of their gates. Raises LayoutFailed if the engine gives no
+    usable result.
     """
-    rows = _rows(problem)
+    rows, gates = _rows(problem), partial(_gates, even=even)
     if len(rows) > 1 and problem.horizontal:
-        return _stacked([_row(row, passes) for row in rows])
-    return _row(problem, passes)
+        return _stacked([_row(row, passes, gates) for row in rows])
+    return _row(problem, passes, gates)
 
 
-def _row(problem: Problem, passes: Passes) -> Placement:
+def _row(problem: Problem, passes: Passes, place_gates: PlaceGates) -> Placement:
     """The placement of a connected part."""
     roomy: set[str] = set()
     kept: set[str] = set()
     for _ in range(_MOST_TRIES if problem.horizontal else 0):
-        gates = _gates(without_chips(problem, roomy, kept), passes)
+        gates = place_gates(without_chips(problem, roomy, kept), passes)
         placed, failed = with_chips(gates, problem, kept, passes)
         if not failed:
             return placed
@@ -90,8 +93,9 @@ def _stacked(rows: Sequence[Placement]) -> Placement:
     return whole
 
 
-def _gates(problem: Problem, passes: Passes) -> Placement:
-    placed = place_in_columns(problem, passes, place) if passes and problem.direction == "LR" else None
+def _gates(problem: Problem, passes: Passes, *, even: bool) -> Placement:
+    in_columns = passes and problem.direction == "LR"
+    placed = place_in_columns(problem, passes, place, even=even) if in_columns else None
     if placed is None:
         aligned = with_alike_branches(with_main_line(problem)) if problem.direction == "LR" else None
         placed = without_ties(place(aligned or with_main_line(problem)))

@@ -1,5 +1,7 @@
 """Place the passes of a loop in equal columns: one pass is placed, and stamped for each of them.
 
+On a canvas too narrow for that, each column is as wide as its pass.
+
 What comes before the loop and what comes after it is placed by itself. Wires from part to part run through ports
 at the sides of the parts.
 """
@@ -40,11 +42,13 @@ class _Part:
     leaving: dict[str, str] = field(default_factory=dict)
 
 
-def place_in_columns(problem: Problem, passes: Sequence[Sequence[str]], place: Place) -> Placement | None:
+def place_in_columns(
+    problem: Problem, passes: Sequence[Sequence[str]], place: Place, *, even: bool = True
+) -> Placement | None:
     """The placement; None if a wire would skip a pass.
 
-    problem: horizontal. passes: the boxes of each pass, by role; empty where a pass has none. Raises the errors of
-    `place`.
+    problem: horizontal. passes: the boxes of each pass, by role; empty where a pass has none. even: whether all
+    are equally wide; else each is as wide as it needs. Raises the errors of `place`.
     """
     stage = _stages(problem, passes)
     routes = {route.id: route for route in problem.routes}
@@ -52,11 +56,12 @@ def place_in_columns(problem: Problem, passes: Sequence[Sequence[str]], place: P
         return None
     parts = [_part(problem, stage, number, _roles(problem, passes, number)) for number in range(len(passes) + 2)]
     loop = parts[1:-1]
-    template = place(_problem(problem, loop, routes))
+    alike = [loop] if even else [[one] for one in loop]
+    templates = [place(_problem(problem, group, routes)) for group in alike]
     before, after = (
         place(_problem(problem, [end], routes)) if end.names else None for end in (parts[0], parts[-1])
     )
-    placed = [before, *[template] * len(passes), after]
+    placed = [before, *(templates * len(passes) if even else templates), after]
     return _joined(parts, placed, routes)
 
 
@@ -169,7 +174,7 @@ def _joined(parts: Sequence[_Part], placed: Sequence[Placement | None], routes: 
         if placement is None:
             continue
         area = _area(placement)
-        if number in (1, len(parts) - 1):  # the columns have one level
+        if number in (1, len(parts) - 1) or placement is not placed[number - 1]:  # equal columns have one level
             rise = _rise(part, placement, ends)
         levels = [
             abs(placement.boxes[name].center[1] + rise - ends[route][-1][1])

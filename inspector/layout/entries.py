@@ -11,7 +11,7 @@ from inspector.scene.splines import Curve, is_clear, joined, straight
 
 _BEND = 12.0
 """Radius of the bend."""
-_LEAST = 30.0
+_LEAST = 24.0
 """Minimum distance between the wire and the gate across the flow, for the bend and an arrowhead."""
 _CLEARANCE = 4.0
 

@@ -63,7 +63,7 @@ class DotSettings:
     horizontal: whether wires run from left to right, else from top to bottom. gaps: minimum room between ranks and
     between blocks of one rank, in points. rough: only compute ranks and the order within each. outermost: blocks
     blocks that have the last rank (`sink`) or the first (`source`) to themselves. clusters: blocks that no other
-    block comes between.
+    block comes between. in_order: whether the links to a block keep their order, from top to bottom.
     """
 
     horizontal: bool
@@ -71,6 +71,7 @@ class DotSettings:
     rough: bool = False
     outermost: tuple[str, tuple[int, ...]] = ("sink", ())
     clusters: tuple[tuple[int, ...], ...] = ()
+    in_order: bool = False
 
 
 def arrange(blocks: Sequence[DotBlock], links: Sequence[DotLink], room: DotSettings) -> list[Point]:
@@ -110,6 +111,8 @@ def _source(blocks: Sequence[DotBlock], links: Sequence[DotLink], room: DotSetti
     limits = "nslimit=2 mclimit=0.5" if len(blocks) >= _MANY_NODES else ""
     if room.rough:
         limits += " nslimit=0"
+    if room.in_order:
+        limits += " ordering=in"
     ranksep, nodesep = (gap / _POINTS_PER_INCH for gap in room.gaps)
     leave, arrive = "ew" if room.horizontal else "sn"
     nodes = [_node(index, block, room.horizontal) for index, block in enumerate(blocks)]

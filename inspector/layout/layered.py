@@ -115,7 +115,8 @@ def _run(
     gaps = problem.spacing.rank, problem.spacing.lane
     ends = "source" if problem.flipped else "sink", tuple(indices[end] for end in sorted(problem.ends))
     clusters = tuple(_cluster(group, indices, ways) for group in groups)
-    corners = arrange(blocks, links, DotSettings(problem.horizontal, gaps, first is None, ends, clusters))
+    settings = DotSettings(problem.horizontal, gaps, first is None, ends, clusters, problem.in_order)
+    corners = arrange(blocks, links, settings)
     return _Draft(blocks, indices, ways, texts, corners, _ranks(problem, blocks, corners))
 
 

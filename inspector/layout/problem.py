@@ -95,6 +95,13 @@ class Problem:
         return frozenset(self.sizes.keys() - self.hanging.keys() - left)
 
     @property
+    def in_order(self) -> bool:
+        """Whether the wires to a box keep the order of their routes, from top to bottom or left to right: in a
+        tree that runs from the leaves to the root, they then do not cross."""
+        sources = [route.source for route in self.routes if not route.id.startswith(TIE)]
+        return self.flipped and len(sources) == len(set(sources))
+
+    @property
     def horizontal(self) -> bool:
         """Whether the wires run from left to right or back."""
         return self.direction in ("LR", "RL")

@@ -84,7 +84,7 @@ class CallStart:
         grads = run(PARAMETERS, lambda: recorders.inventory.begins(names, tracing), None)
         run(TRAINING, lambda: self._note_lost(tracing, call.given.accumulates), None)
         run(TRAINING, lambda: recorders.provenance.begins(index, tracing), None)
-        self._attach_forward(tracing, nodes)
+        self._attach_forward(tracing, nodes, names)
         watch = self._watch(call, tracing, batch, pause)
         location = _location(call, recorders.files)
         wanted = [_pair_of_input(item, tracing) for item in call.given.inputs]
@@ -119,11 +119,12 @@ class CallStart:
         pause.callback(nested.ends)  # also after an internal error
         return EngineWatch(capture, nested)
 
-    def _attach_forward(self, tracing: GraphSnapshot, nodes: ThreadNodes | None) -> None:
+    def _attach_forward(self, tracing: GraphSnapshot, nodes: ThreadNodes | None, names: Names) -> None:
         """Attach what is known of the forward."""
         self._recorders.parts.run(NAMES, lambda: tracing.attach_compiled(self._recorders.files), None)
         if nodes is not None:
             tracing.attach_forward_values(nodes.content_at_last_use)
+            nodes.add_names((tensor, name) for tensor, name, _ in names.rows())
             tracing.attach_uses(nodes.use)
 
     def _note_lost(self, tracing: GraphSnapshot, accumulates: bool) -> None:

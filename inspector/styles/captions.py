@@ -368,16 +368,16 @@ class Captions:
                 yield plain_text(tensor["name"]), _value(self.graph, root, "before", "data")
 
 
-def _is_short(gradient: Value) -> bool:
-    """Whether a caption writes a gradient in full."""
-    return matrix_rows(gradient) is not None and len(value_inline(gradient, "", ())) <= _LONGEST_VALUE
+def _is_short(value: Value) -> bool:
+    """Whether a caption writes a value in full."""
+    return matrix_rows(value) is not None and len(value_inline(value, "", ())) <= _LONGEST_VALUE
 
 
 def _value(graph: Graph, tensor: str, moment: Moment, key: str) -> str:
     row = graph.tensor(tensor)
     state = row["before"] if moment == "before" else row["after"]
     value = state["data"] if key == "data" else state["grad"]
-    norm = None if is_number(value) or matrix_rows(value) is not None else value_norm(value)
+    norm = None if is_number(value) or _is_short(value) else value_norm(value)
     if norm is not None:
         return f"{sides_text(row['shape'])} ‖{format_number(norm)}‖"
     return value_inline(value, row["dtype"], row["shape"])

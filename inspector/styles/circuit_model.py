@@ -37,7 +37,7 @@ class Compaction:
     rows: the number of rows. inline: whether constants with a name stand in the gates and their values below.
     lines: whether each line of the script is one gate. tables: whether leaves and constants are listed inside
     their gates. maps, grids: which tensors may be heat maps, and which grids of numbers: all, those with a name,
-    or leaves, roots and constants.
+    or leaves, roots and constants. even: whether the passes of a loop are equally wide.
     """
 
     rows: int = 1
@@ -46,6 +46,7 @@ class Compaction:
     tables: bool = False
     maps: Which = "all"
     grids: Which = "all"
+    even: bool = True
 
 
 WHOLE = Compaction()
@@ -101,7 +102,7 @@ def build_circuit(subject: Subject, digits: int, loss: GateGroup | None, compact
         gates[identifier] = (
             gate_of(graph, identifier, operands_of(graph, identifier), inline=compaction.inline)
             if group is None
-            else group_gate(graph, group.name, group.members, inline=compaction.lines)
+            else group_gate(graph, group.name, group.members, inline=compaction.inline)
         )
     gates = composed(graph, gates)
     users: dict[Pair, list[Operand]] = {}

@@ -83,6 +83,7 @@ def plan_compact_circuit(
         footer=(*sums_over_readers(circuit), *(inline_values(circuit) if compaction.inline else ())),
         formulas=tuple(matrix_formulas(circuit)),
         passes=tuple(_passes(circuit)),
+        even=compaction.even,
     )
 
 

@@ -8,16 +8,17 @@ from inspector.styles.grid_text import ValueLook, value_lines_in_grid
 from inspector.styles.operands import Operand
 from inspector.styles.plan import MAIN_SIZE, PlannedBox, StyledText
 from inspector.styles.shown_name import shown_name
+from inspector.styles.source_text import short_formula
 from inspector.styles.value_text import plain_text
 
-_LONGEST_EXPRESSION = 8
+_LONGEST_EXPRESSION = 10
 
 
 def constant_chip(operand: Operand, digits: int, form: Values) -> PlannedBox:
     """The chip of a constant. digits: significant digits of its numbers. form: of a tensor."""
     constant = operand.constant or {}
     expression = plain_text(str(constant.get("expression") or ""))
-    name = shown_name(constant) or (expression if len(expression) <= _LONGEST_EXPRESSION else "")
+    name = shown_name(constant) or short_formula(expression, _LONGEST_EXPRESSION)
     look = ValueLook("quiet", "medium", "header", digits, form)
     value = value_lines_in_grid(constant["value"], constant.get("shape") or (), look)
     return chip(operand.id, named_lines(name, value, "quiet", digits), "quiet", "header")

@@ -18,6 +18,8 @@ from inspector.styles.operands import Constant, Operand, operands_of
 from inspector.styles.operation_names import spoken_name
 from inspector.styles.operations import operation
 from inspector.styles.shown_name import shown_name
+from inspector.styles.source_text import constant_name
+from inspector.styles.value_text import UNKNOWN
 from inspector.typography import format_number
 from inspector.typography.number_format import MINUS
 
@@ -93,7 +95,7 @@ def gate_of(graph: Graph, identifier: str, operands: Sequence[Operand], *, inlin
         return Gate(plain_sign(graph, identifier), tuple(operands))
     if not numbers and len(others) == 1 and op in _SECOND:
         return Gate(operation(graph, identifier).symbol, others)  # a constant computed from input and output
-    return Gate(plain_sign(graph, identifier), others)
+    return Gate(plain_sign(graph, identifier), tuple(operands))
 
 
 def whole_sign(graph: Graph, identifier: str) -> str:
@@ -101,12 +103,17 @@ def whole_sign(graph: Graph, identifier: str) -> str:
     gate = gate_of(graph, identifier, operands_of(graph, identifier), inline=True)
     constants = [operand for operand in gate.operands if operand.constant is not None]
     op = op_of(graph.function(identifier)["name"]).partition(".")[0]
-    if len(constants) == 1 and len(gate.operands) == 2 and constants[0].constant and constants[0].constant["name"]:
-        sign = sign_with_constant(op, constants[0].position, constants[0].constant)
+    if len(constants) == 1 and len(gate.operands) == 2 and constants[0].constant:
+        sign = _sign_with_text(op, constants[0].position, constant_text(constants[0].constant))
         if sign:
             return sign
-    names = [name for one in constants if (name := shown_name(one.constant))]
-    return f"{gate.sign} ({', '.join(names)})" if names else gate.sign
+    texts = [constant_text(one.constant) for one in constants if one.constant]
+    return f"{gate.sign} ({', '.join(texts)})" if texts else gate.sign
+
+
+def constant_text(constant: Constant) -> str:
+    """What a constant is called where its value has no place, or its number."""
+    return constant_name(constant) or (_number(constant) if is_number(constant["value"]) else UNKNOWN)
 
 
 def group_gate(graph: Graph, name: str, members: Sequence[str], *, inline: bool = False) -> Gate:
@@ -176,21 +183,41 @@ def plain_sign(graph: Graph, identifier: str) -> str:
         return f"[{node['attributes']['index']}]"
     if node["attributes"].get("alpha", 1) != 1:
         return op
+    if op == "addmm" and any(_is_weight(graph, operand) for operand in operands_of(graph, identifier)):
+        return SIGNS["linear"]
     return SIGNS.get(op) or spoken_name(node["name"])
+
+
+def _is_weight(graph: Graph, operand: Operand) -> bool:
+    """Whether a constant is the second factor of an addmm, which torch has transposed and saved."""
+    constant = operand.constant or {}
+    tensor = str(constant.get("tensor"))
+    if operand.position != 2 or tensor not in graph.rows:
+        return False
+    saved, given = graph.tensor(tensor), constant.get("shape")
+    if given != saved["shape"]:
+        return given == saved["shape"][::-1]
+    value, data = constant["value"], saved["before"]["data"]
+    is_full = isinstance(value, list) and isinstance(data, list)
+    return is_full and value != data and [list(column) for column in zip(*value, strict=True)] == data
 
 
 def sign_with_constant(op: str, position: int, constant: Constant) -> str:
     """`×0.5`, `1−`, `X ·`: the sign with a constant; empty for another operation."""
     value = constant["value"]
     if constant["name"]:
-        sign = (_FIRST if position == 0 else _SECOND).get(op, "")
-        if op in _OF_MATRICES:
-            sign = "{c}·" if position == 0 else "·{c}"
-        return sign.replace("{c}", f" {shown_name(constant)} ").strip()
+        return _sign_with_text(op, position, shown_name(constant))
     if position == 1 and op in _OPPOSITES and value < 0 and not constant.get("expression"):
         op, constant = _OPPOSITES[op], {**constant, "value": -value}
     sign = (_FIRST if position == 0 else _SECOND).get(op, "")
     return sign.replace("{c}", _number(constant)) if sign else ""
+
+
+def _sign_with_text(op: str, position: int, text: str) -> str:
+    sign = (_FIRST if position == 0 else _SECOND).get(op, "")
+    if op in _OF_MATRICES:
+        sign = "{c}·" if position == 0 else "·{c}"
+    return sign.replace("{c}", f" {text} ").strip()
 
 
 def _number(constant: Constant) -> str:

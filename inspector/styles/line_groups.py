@@ -13,8 +13,9 @@ from inspector.graph.row_types import Place
 from inspector.graph.topology import Topology, topology_of
 from inspector.styles.gates import TRANSPOSE, plain_sign
 from inspector.styles.shown_name import shown_name
+from inspector.styles.source_text import short_formula
 from inspector.styles.value_text import plain_text
-from inspector.typography.formula_format import format_formula
+from inspector.typography.formula_format import format_source
 from inspector.typography.number_format import MINUS
 
 _LEAST = 2
@@ -26,7 +27,6 @@ _LONGEST_LINE, _MOST_LINES = 28, 3
 ELLIPSIS = "…"
 _NEGATION = f"×{MINUS}1"  # noqa: RUF001
 _CALL = re.compile(r"(?:\w+\.)*(\w+)\((.*)\)")
-_PACKAGE = re.compile(r"(?<![\w.])(?:torch|nn|functional|F|self)\.(?:(?:nn|functional|special|linalg)\.)*")
 _PART = re.compile(r"^.[^-+·/@−,]*,?|[-+·/@−][^-+·/@−,]*,?|[^-+·/@−,]+,?")  # noqa: RUF001
 """What an operator begins or a comma ends, for line breaks."""
 _AROUND = "√Σ"
@@ -67,12 +67,6 @@ def right_side(source: Place, longest: int) -> str:
     return short_formula(formula, longest) if equals else ""
 
 
-def short_formula(code: str, longest: int) -> str:
-    """Code as a formula without spaces and the names of packages; empty if it is longer."""
-    text = format_formula(_PACKAGE.sub("", code.replace(" ** ", "**")))
-    return text.replace(" ", "") if 0 < len(text) <= longest else ""
-
-
 def _host(graph: Graph, of: Topology, position: int, hosts: dict[int, int]) -> int:
     """The function whose gate a function belongs to: of its readers if all belong to one gate of its line."""
     line = file_and_line(of.functions[position]["source"])
@@ -110,7 +104,7 @@ def _sign(graph: Graph, members: Sequence[str]) -> str:
     call = _CALL.fullmatch(code)
     if call is not None and _is_balanced(call[2]):
         whole, short = f"{call[1]}({call[2]})", f"{call[1]}({ELLIPSIS})"
-        return short_formula(whole, _LONGEST_FORMULA) or format_formula(short)
+        return short_formula(whole, _LONGEST_FORMULA) or format_source(short)
     return short_formula(code, _LONGEST_FORMULA) or _shortened(graph, members)
 
 

@@ -13,9 +13,10 @@ from inspector.graph.topology import topology_of
 from inspector.graph.values import is_number
 from inspector.styles.operands import operands_of
 from inspector.styles.operation_names import spoken_name
-from inspector.styles.shown_name import shown_name
+from inspector.styles.source_text import constant_name
 from inspector.styles.value_text import superscript
 from inspector.typography import format_number
+from inspector.typography.formula_format import is_sum
 from inspector.typography.number_format import MINUS
 
 
@@ -106,10 +107,10 @@ def _of_named(graph: Graph, identifier: str) -> Operation | None:
     op = op_of(graph.function(identifier)["name"])
     if len(operands) != 2 or len(constants) != 1 or [operand.position for operand in operands] != [0, 1]:
         return None
-    name, value = shown_name(constants[0]), constants[0]["value"]
+    name, value = constant_name(constants[0]), constants[0]["value"]
     if not name and (op in _WITH_CONSTANT or not is_number(value)):
         return None
-    text = name or format_number(value)
+    text = f"({name})" if is_sum(name) else name or format_number(value)
     symbol, formula = _OF_TENSORS[op]
     places = [text if operand.constant is not None else "{0}" for operand in operands]
     formula = re.sub(r"\{(\d)\}", lambda found: places[int(found[1])], formula)
@@ -121,7 +122,7 @@ def _of_three(graph: Graph, identifier: str) -> Operation | None:
     symbol, order, formula = _OF_THREE[op_of(graph.function(identifier)["name"])]
     slots = iter(range(3))
     texts = {
-        operand.position: f"{{{next(slots)}}}" if operand.constant is None else shown_name(operand.constant)
+        operand.position: f"{{{next(slots)}}}" if operand.constant is None else constant_name(operand.constant)
         for operand in operands_of(graph, identifier)
     }
     return Operation(symbol, formula.format(*map(texts.get, order))) if all(map(texts.get, range(3))) else None

@@ -241,12 +241,13 @@ class CircuitPlan(Plan):
     """A plan with lines below the graph.
 
     formulas: further lines, left out if the canvas has no room for them. passes: the passes of a loop, in the
-    order of the forward.
+    order of the forward. even: whether these are drawn equally wide.
     """
 
     footer: tuple[StyledText, ...] = ()
     formulas: tuple[StyledText, ...] = ()
     passes: tuple[LoopPass, ...] = ()
+    even: bool = True
 
     def map_texts(self, change: Callable[[StyledText], StyledText]) -> Plan:
         """As for any plan, and the lines below the graph."""

@@ -81,8 +81,17 @@ _CIRCUITS = (
     ),
     Density(
         "leaves at their gates, constants in the gates, numbers to 2 digits",
+        partial(plan_compact_circuit, digits=2, compaction=Compaction(inline=True)),
+        turns=True,
+    ),
+    Density(
+        "leaves at their gates, constants in the gates, numbers to 2 digits, the loss as one gate",
         _compact(Compaction(inline=True)),
         turns=True,
+    ),
+    Density(
+        "passes as wide as their numbers, constants in the gates, numbers to 2 digits",
+        _compact(Compaction(inline=True, even=False)),
     ),
     *(
         Density(f"in {count} rows, numbers to 2 digits", _compact(Compaction(rows, inline=True)))

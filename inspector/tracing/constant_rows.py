@@ -52,9 +52,10 @@ class ConstantRows:
             return self._names.saved[found.saved]
         if found.seen is not None and found.seen.text.expression is not None:
             return None
-        if saved is None or saved.name is None:
-            return None if saved is None or saved.forward.use is None else Name(saved.forward.use.name)
-        return Name(saved.name)
+        if saved is not None and saved.name is not None:
+            return Name(saved.name)
+        uses = (None if saved is None else saved.forward.use, None if found.seen is None else found.seen.use)
+        return next((Name(use.name) for use in uses if use is not None and use.name), None)
 
     def _value(self, found: FoundConstant, saved: TensorSnapshot | None) -> Value:
         seen = None if found.seen is None else found.seen.value

@@ -9,15 +9,16 @@ from inspector.tensor_stats import Pending
 from inspector.user_code.operand_texts import NO_TEXT, OperandText
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Use:
     """The first use of a tensor under a name of the script.
 
-    scope: the id of the code that uses it. number: of the Node that was created next. Both are 0 for a view of a
-    tensor with this name. shape: of the tensor with this name, if it is a view of that in another shape.
+    name: empty before one is known. scope: the id of the code that uses it. number: of the Node that was created
+    next. Both are 0 for a name that it was not used under: a view of a tensor with this name, a parameter that
+    torch's code used. shape: of the tensor with this name, if it is a view of that in another shape.
     """
 
-    name: str
+    name: str = ""
     scope: int = 0
     number: int = 0
     shape: tuple[int, ...] | None = None

@@ -22,13 +22,22 @@ _CALL = re.compile(r"(?<![\w.])([A-Za-z_]\w*)\(")
 _POWER = re.compile(r"\*\*(\d+)(?![\d.]*[\w(])")
 _COEFFICIENT = re.compile(r"(?<![\w.])(\d+)\*(?=[^\W\d]|[(√|])")  # 2*x as 2x, but x2*y as x2·y
 _BRACKETS = re.compile(r"\)([⁰¹²³⁴⁵⁶⁷⁸⁹]*)\*\(")
+_PI = re.compile(r"(?<![\w.])(?:math|np|numpy|torch)\.pi(?!\w)")
+
+
+def format_source(code: str) -> str:
+    """Source text in mathematical notation. Names are unchanged, also `pi`; `math.pi` is π."""
+    return _format(_PI.sub("π", code))
 
 
 def format_formula(formula: str) -> str:
     """The formula in mathematical notation. Names are unchanged."""
+    return _format(re.sub(r"(?<![\w.])pi(?!\w)", "π", formula))
+
+
+def _format(formula: str) -> str:
     text = _functions(formula)
     text = _POWER.sub(lambda match: match.group(1).translate(_SUPERSCRIPTS), text)
-    text = re.sub(r"(?<![\w.])pi(?!\w)", "π", text)
     text = _COEFFICIENT.sub(r"\1", text)
     text = _BRACKETS.sub(r")\1(", text)
     text = re.sub(r"(?<!\*)\*(?!\*)", "·", text)

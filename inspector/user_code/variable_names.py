@@ -42,8 +42,8 @@ class _HeldModule(NamedTuple):
 
 
 class Names:
-    """Names by the identity of the tensor. A variable takes precedence over an item of a container, and the path
-    of a parameter over the variable of a loop over parameters.
+    """Names by the identity of the tensor. A variable takes precedence over an item of a container, but the path
+    of a parameter, or of an item, over the variable of a loop.
 
     The tensors are kept alive during the search, so that identities are unique.
     """
@@ -163,12 +163,16 @@ class Names:
     def _add_tree(self, name: str, tree: ModuleTree) -> None:
         prefix = f"{name}." if name else ""
         for path, tensor in tree.tensors():
-            code = self._codes.pop(id(tensor), None)
-            if code is not None and self._named[id(tensor)][1] in loop_variables(code):
-                self._named[id(tensor)] = (tensor, prefix + path)
-            self.add(prefix + path, tensor)
+            self._add_path(prefix + path, tensor)
         for key, (_, parameter) in tree.sharded.items():
             self._named[key] = self._named.get(id(parameter), (parameter, ""))
+
+    def _add_path(self, path: str, tensor: torch.Tensor) -> None:
+        """Name a tensor by its path, also if the variable of a loop still holds it."""
+        code = self._codes.pop(id(tensor), None)
+        if code is not None and self._named[id(tensor)][1] in loop_variables(code):
+            self._named[id(tensor)] = (tensor, path)
+        self.add(path, tensor)
 
     def _find_outermost(self) -> list[_HeldModule]:
         inner = {id(child) for held in self._modules.values() for _, child in self.tree(held.module).modules[1:]}
@@ -182,9 +186,9 @@ class Names:
 
     def add_items(self) -> None:
         """Name the contents of the containers found so far; `trainable[0]` has lower precedence than a parameter's
-        path."""
+        path, and higher than the variable of a loop, as all items of the container are named alike."""
         for name, tensor in self._containers.tensors:
-            self.add(name, tensor)
+            self._add_path(name, tensor)
 
 
 def names_from(

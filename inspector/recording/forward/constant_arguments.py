@@ -57,9 +57,9 @@ class _Known:
     """A tensor that was an operand. value: None if it was not read, or if it has been written since."""
 
     reference: TensorReference
+    use: Use
     version: int = -1
     value: Pending | None = None
-    use: Use | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,14 @@ class ConstantArguments:
     def use(self, tensor: torch.Tensor) -> Use | None:
         """The first use of a tensor under a name; None if there was none."""
         known = self._known.get(id(tensor))
-        return known.use if known is not None and known.reference() is tensor else None
+        is_known = known is not None and known.reference() is tensor
+        return known.use if known is not None and is_known and known.use.name else None
+
+    def add_name(self, tensor: torch.Tensor, name: str) -> None:
+        """Name a tensor that was used without a name, such as a frozen parameter, which only torch's code uses."""
+        known = self._known.get(id(tensor))
+        if known is not None and not known.use.name and known.reference() is tensor:
+            known.use.name = name
 
     def _constant(
         self, call: ObservedCall, place: int | str, argument: Any, text: OperandText
@@ -124,8 +131,8 @@ class ConstantArguments:
         if argument.requires_grad and text.name is None:
             return
         known = self._of_tensor(argument)
-        if known.use is None and text.name is not None:
-            known.use = Use(text.name, id(code), call.number)
+        if not known.use.name and text.name is not None:
+            known.use.name, known.use.scope, known.use.number = text.name, id(code), call.number
         if argument.requires_grad:
             return
         value, use = self._value(argument, known), known.use
@@ -135,7 +142,7 @@ class ConstantArguments:
     def _of_tensor(self, tensor: torch.Tensor) -> _Known:
         known = self._known.get(id(tensor))
         if known is None or known.reference() is not tensor:
-            known = _Known(reference_to(tensor))
+            known = _Known(reference_to(tensor), Use())
             if len(self._known) < _LIMIT:
                 self._known[id(tensor)] = known
         return known

@@ -147,6 +147,12 @@ class ThreadNodes:
             return use
         return replace(use, shape=other_shape(base, tensor))
 
+    def add_names(self, names: Iterable[tuple[torch.Tensor, str]]) -> None:
+        """Name the constants that the forward used without a name."""
+        if self._is_recorders:
+            for tensor, name in names:
+                self._record.outputs.constants.add_name(tensor, name)
+
     def renumber_engine_nodes(self, walk: Walk) -> None:
         """Give unique numbers to the Nodes of a graph, before any other query."""
         if self._is_recorders:

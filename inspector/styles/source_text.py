@@ -1,0 +1,29 @@
+"""Source text of the script as a formula that fits a gate or a chip. No torch needed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from inspector.styles.shown_name import shown_name
+from inspector.styles.value_text import plain_text, sides_text
+from inspector.typography.formula_format import format_source
+
+_LONGEST_FACTOR = 16
+"""Maximum characters of the source text of a constant without a name."""
+
+_PACKAGE = re.compile(r"(?<![\w.])(?:torch|nn|functional|F|self)\.(?:(?:nn|functional|special|linalg)\.)*(?!pi\b)")
+
+
+def short_formula(code: str, longest: int) -> str:
+    """Code as a formula without the names of packages and without spaces, which count; empty if it is longer."""
+    text = format_source(_PACKAGE.sub("", code.replace(" ** ", "**")))
+    return text.replace(" ", "") if 0 < len(text) <= longest else ""
+
+
+def constant_name(constant: dict[str, Any]) -> str:
+    """What a constant is called where its value has no place: its name, its source text if that is short, or its
+    shape; empty for a number without a name."""
+    source = short_formula(plain_text(constant.get("expression") or ""), _LONGEST_FACTOR)
+    sides = sides_text(constant.get("shape") or ())
+    return shown_name(constant) or (source or sides if sides else "")
