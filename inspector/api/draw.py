@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -140,11 +141,13 @@ def draw(
         path=path,
         code=code,
     )
-    graph = thing if isinstance(thing, Graph) else _trace(thing)
-    return Picture(graph, lay_out(graph, options, depth=depth), theme=theme, text=text, values=values)
+    with _graph_of(thing, sys._getframe(1)) as graph:
+        return Picture(graph, lay_out(graph, options, depth=depth), theme=theme, text=text, values=values)
 
 
-def _trace(thing: Any) -> Graph:
-    from inspector.api.trace import trace_from  # torch is not needed to draw a Graph
+def _graph_of(thing: Any, frame: Any) -> AbstractContextManager[Graph]:
+    if isinstance(thing, Graph):
+        return nullcontext(thing)
+    from inspector.api.trace import traced_for_picture  # torch is not needed to draw a Graph
 
-    return trace_from(thing, sys._getframe(2))
+    return traced_for_picture(thing, frame)

@@ -53,6 +53,11 @@ class Pending:
         """The packed elements of a summary, if it is that of a small tensor of real numbers."""
         return None
 
+    @property
+    def may_have_elements(self) -> bool:
+        """Whether `elements` may be there, as far as the size of the tensor tells."""
+        return True
+
     def row_norms(self, most: int) -> Callable[[], numpy.ndarray | None] | None:
         """The norms of the rows of the tensor, in float64, or None if they are alike, available with the value;
         None if they must be computed from the tensor, or if it has not several rows, and at most `most`."""

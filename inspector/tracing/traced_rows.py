@@ -112,6 +112,7 @@ class TracedRows:
 
     def rows(self) -> Rows:
         """All rows, with those that were made already."""
+        self._record.measure_all()
         with gc_paused():
             tensor_edges: list[_Edge] = []  # filled by `_nodes`
             made, builder = self._made.get, self._builder
