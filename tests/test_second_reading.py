@@ -12,7 +12,7 @@ from torch import nn
 
 import inspector
 from inspector.graph import is_unknown
-from inspector.tensor_stats import LateValue
+from inspector.tensor_stats import LateBatch
 
 
 class _Block(nn.Module):
@@ -40,45 +40,45 @@ def _rows(graph: Any) -> dict[str, Any]:
 
 
 def test_the_picture_is_that_of_the_whole_trace() -> None:
-    model, loss = _loss()
+    _model, loss = _loss()
     late, whole = inspector.draw(loss), inspector.draw(inspector.trace(loss))
     assert late.svg() == whole.svg()
 
 
 @pytest.mark.parametrize("depth", ["auto", 2, "full"])
 def test_depths_show_the_same_as_the_whole_trace(depth: Any) -> None:
-    model, loss = _loss()
+    _model, loss = _loss()
     assert inspector.draw(loss, depth=depth).svg() == inspector.draw(inspector.trace(loss), depth=depth).svg()
 
 
 def test_values_that_the_picture_does_not_show_are_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, loss = _loss()
-    measured: list[Any] = []
-    original = LateValue.value.fget
-    assert original is not None
-    monkeypatch.setattr(LateValue, "value", property(lambda self: (measured.append(self), original(self))[1]))
-    inspector.draw(loss)
-    drawn = len({id(value) for value in measured})
-    inspector.draw(loss, depth="full")
-    everything = len({id(value) for value in measured}) - drawn
-    assert drawn * 4 < everything
+    counts: list[tuple[int, int]] = []
+    original = LateBatch.close
+
+    def closing(self: LateBatch, again: Any) -> None:
+        counts.append((sum(value.found is not None for value in self._values), len(self._values)))
+        original(self, again)
+
+    monkeypatch.setattr(LateBatch, "close", closing)
+    inspector.draw(_loss()[1])  # nothing holds the model: its parameters have no names
+    ((measured, every),) = counts
+    assert 0 < 8 * measured < every
 
 
 def test_the_rest_is_read_when_it_is_asked_for() -> None:
-    model, loss = _loss()
+    _model, loss = _loss()
     picture = inspector.draw(loss)
     assert _rows(picture.graph) == _rows(inspector.trace(loss))
 
 
 def test_the_rest_is_unknown_once_the_graph_is_gone() -> None:
-    model, loss = _loss()
+    _model, loss = _loss()
     expected = _rows(inspector.trace(loss))
     picture = inspector.draw(loss)
     del loss
     rows = _rows(picture.graph)
     assert rows.keys() == expected.keys()
-    leaves = [row["before"]["data"] for row in rows.values() if row["kind"] == "tensor" and row["is_leaf"]]
-    assert any(is_unknown(value) for value in leaves)
+    assert any(is_unknown(row["before"]["data"]) for row in rows.values() if row["kind"] == "tensor")
 
 
 @pytest.mark.parametrize("change", ["write", "backward"])
@@ -90,7 +90,7 @@ def test_the_rest_is_unknown_once_the_graph_has_changed(change: str) -> None:
             next(model.parameters()).add_(1)
     else:
         loss.backward()
-    unread = [row["before"]["data"] for _, row in picture.graph.tensors() if row["is_leaf"]]
+    unread = [row["before"]["data"] for _, row in picture.graph.tensors()]
     assert any(is_unknown(value) and "changed since" in value["unknown"] for value in unread)
 
 
@@ -105,7 +105,7 @@ def test_what_was_shown_stays_as_it_was() -> None:
 
 
 def test_a_picture_keeps_no_tensor_alive() -> None:
-    model, loss = _loss()
+    _model, loss = _loss()
     held = weakref.ref(loss)
     activation = weakref.ref(loss.grad_fn.next_functions[0][0]._saved_self.untyped_storage())
     picture = inspector.draw(loss)
@@ -117,7 +117,7 @@ def test_a_picture_keeps_no_tensor_alive() -> None:
 
 
 def test_before_and_after_are_shown_by_two_pictures() -> None:
-    model, loss = _loss()
+    _model, loss = _loss()
     inspector.draw(loss)
     loss.backward()
     leaves = [row for _, row in inspector.draw(loss).graph.tensors() if row["is_leaf"] and row["requires_grad"]]
@@ -125,26 +125,25 @@ def test_before_and_after_are_shown_by_two_pictures() -> None:
     for row in leaves:
         assert row["before"]["grad"] is None
         assert _norm(row["after"]["grad"]) > 0
-        assert row["before"]["data"] == row["after"]["data"]
-        assert _norm(row["before"]["data"]) > 0
+        assert _norm(row["before"]["data"]) == _norm(row["after"]["data"]) > 0
 
 
 def test_a_trace_after_a_picture_is_remembered_instead_of_it() -> None:
-    model, loss = _loss()
+    _model, loss = _loss()
     inspector.draw(loss)
     inspector.trace(loss)
     loss.backward()
     drawn_first = _rows(inspector.trace(loss))
-    model, loss = _loss()
+    _model, loss = _loss()
     inspector.trace(loss)
     loss.backward()
     assert drawn_first == _rows(inspector.trace(loss))
 
 
 def test_a_failed_picture_holds_nothing() -> None:
-    model, loss = _loss()
+    _model, loss = _loss()
     held = weakref.ref(loss)
-    with pytest.raises(ValueError, match="unknown tensor|no tensor|path"):
+    with pytest.raises(ValueError, match="nowhere"):
         inspector.draw(loss, path="nowhere:loss")
     del loss
     gc.collect()

@@ -15,6 +15,10 @@ from inspector.torch_api.modes import hidden
 _NOT_READ = Pending(unknown("not read for the picture, and the graph is gone or has changed since"))
 
 
+_MANY = 32
+"""Questions after which all values are measured: a folded picture shows fewer."""
+
+
 class LateValue(Pending):
     """The value of a tensor, measured on first access.
 
@@ -57,7 +61,7 @@ class LateValue(Pending):
     @property
     def _measured(self) -> Pending:
         if self.found is None:
-            self.batch.measure([self])
+            self.batch.answer(self)
         return self.found or _NOT_READ
 
 
@@ -72,11 +76,14 @@ def _is_small(tensor: torch.Tensor) -> bool:
 class LateBatch(Batch):
     """Measures tensors of the forward when their values are asked for, and gradients at once. It holds the former
     until it is closed.
+
+    Tensors are measured faster together than one by one: after some questions, all others are answered, too.
     """
 
     def __init__(self) -> None:
         super().__init__(holds=True)
-        self._unread: list[LateValue] = []
+        self._values: list[LateValue] = []
+        self._questions = 0
         self._again: Callable[[], None] | None = None
 
     def add(self, tensor: torch.Tensor | None, *, counted: bool = False) -> Pending:
@@ -84,8 +91,13 @@ class LateBatch(Batch):
         if tensor is None or not counted:
             return super().add(tensor)
         late = LateValue(self, tensor)
-        self._unread.append(late)
+        self._values.append(late)
         return late
+
+    def answer(self, wanted: LateValue) -> None:
+        """Measure this value now."""
+        self._questions += 1
+        self.measure([wanted] if self._questions < _MANY else [wanted, *self._values])
 
     def measure(self, values: Iterable[Pending]) -> None:
         """Measure these values now, together."""
@@ -96,7 +108,7 @@ class LateBatch(Batch):
                 again()
         with hidden():
             for late in waiting:
-                if late.tensor is not None:
+                if late.tensor is not None and late.found is None:
                     late.found = super().add(late.tensor, counted=True)
             self.read()
 
@@ -104,9 +116,9 @@ class LateBatch(Batch):
         """Hold no tensor any more. again: called for a value that is asked for later, once; it may set `found` of
         any value."""
         self._again = again
-        for late in self._unread:
+        for late in self._values:
             late.tensor = None
-        self._unread = []
+        self._values = []
 
 
 def measure_all(values: Iterable[Pending]) -> None:
