@@ -16,21 +16,21 @@ _NOT_READ = Pending(unknown("not read for the picture, and the graph is gone or 
 
 
 _MANY = 32
-"""Questions after which all values are measured: a folded picture shows fewer."""
+"""Questions after which values are measured together, so many at once: a folded picture shows fewer."""
 
 
 class LateValue(Pending):
     """The value of a tensor, measured on first access.
 
-    tensor: None once the batch is closed. found: the measured value, None before.
+    number: among those of the batch. tensor: None once the batch is closed. found: the measured value, None before.
     """
 
-    __slots__ = ("_is_small", "batch", "found", "tensor")
+    __slots__ = ("_is_small", "batch", "found", "number", "tensor")
 
     is_none = False
 
-    def __init__(self, batch: LateBatch, tensor: torch.Tensor) -> None:
-        self.batch = batch
+    def __init__(self, batch: LateBatch, number: int, tensor: torch.Tensor) -> None:
+        self.batch, self.number = batch, number
         self.tensor: torch.Tensor | None = tensor
         self.found: Pending | None = None
         self._is_small = _is_small(tensor)
@@ -77,7 +77,8 @@ class LateBatch(Batch):
     """Measures tensors of the forward when their values are asked for, and gradients at once. It holds the former
     until it is closed.
 
-    Tensors are measured faster together than one by one: after some questions, all others are answered, too.
+    Tensors are measured faster together than one by one: after some questions, each also measures those that were
+    added next.
     """
 
     def __init__(self) -> None:
@@ -90,14 +91,15 @@ class LateBatch(Batch):
         """As `Batch.add`; a tensor of the forward is not yet measured."""
         if tensor is None or not counted:
             return super().add(tensor)
-        late = LateValue(self, tensor)
+        late = LateValue(self, len(self._values), tensor)
         self._values.append(late)
         return late
 
     def answer(self, wanted: LateValue) -> None:
-        """Measure this value now."""
+        """Measure this value now, and perhaps others."""
         self._questions += 1
-        self.measure([wanted] if self._questions < _MANY else [wanted, *self._values])
+        following = self._values[wanted.number : wanted.number + _MANY] if self._questions >= _MANY else ()
+        self.measure([wanted, *following])
 
     def measure(self, values: Iterable[Pending]) -> None:
         """Measure these values now, together."""
