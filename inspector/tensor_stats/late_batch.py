@@ -22,7 +22,8 @@ _MANY = 32
 class LateValue(Pending):
     """The value of a tensor, measured on first access.
 
-    number: among those of the batch. tensor: None once the batch is closed. found: the measured value, None before.
+    number: among those of the batch. tensor: None once the batch is closed. found: the measured value; None
+    before.
     """
 
     __slots__ = ("_is_small", "batch", "found", "number", "tensor")
