@@ -119,6 +119,8 @@ def _joined_saved(first: list[SavedTensorFacts], now: list[SavedTensorFacts]) ->
 
 def _saved(record: TracedGraph) -> Iterator[SavedTensorFacts]:
     """The saved tensors of all Nodes."""
+    if isinstance(record.nodes, LateNodes):
+        return chain.from_iterable(record.nodes.saved)
     return chain.from_iterable(map(record.saved, range(len(record.nodes))))
 
 
