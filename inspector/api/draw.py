@@ -35,6 +35,8 @@ from inspector.util.atomic_write import write_bytes_atomically
 class Picture:
     """A drawn graph. Notebooks display it as a page in which to explore the graph.
 
+    graph: of a large live graph, only the values that the picture shows were read. Others are read when they are
+    asked for, if the graph is still alive and unchanged; else they are unknown.
     theme, text: the defaults of `svg` and `save`. text: None for outlines.
     values: how tensors are written, for the page.
     """
@@ -128,8 +130,6 @@ def draw(
     values: numbers up to 4 x 4, a heat map up to 16 x 16, shape and norm, or the first of these that fits.
     path: `x:loss`, the tensors whose paths are highlighted. code: show the source beside the graph.
     theme, text: the defaults of `Picture.svg` and `Picture.save`.
-    Of a large graph, only the values that the picture shows are read; `Picture.graph` reads others when they are
-    asked for, if the graph is still alive and unchanged, and `trace` reads all of them at once.
     Raises the errors of `trace`; ValueError for an invalid value or an unknown path; TooManyBoxes; LayoutFailed.
     """
     options = FigureOptions(
