@@ -30,6 +30,7 @@ from inspector.options.figure_options import FigureOptions
 from inspector.page import PageSource, still_of, write_page
 from inspector.report import BackwardCall
 from inspector.util.atomic_write import write_bytes_atomically
+from inspector.util.gc_pause import gc_paused
 
 
 class Picture:
@@ -143,7 +144,7 @@ def draw(
         path=path,
         code=code,
     )
-    with _graph_of(thing, sys._getframe(1)) as graph:
+    with gc_paused(), _graph_of(thing, sys._getframe(1)) as graph:
         return Picture(graph, lay_out(graph, options, depth=depth), theme=theme, text=text, values=values)
 
 
