@@ -47,3 +47,19 @@ def test_single_functions_have_one_number_for_one_certificate():
     signs = keys.signs_of_single(range(len(of)), numbered(names))
     pairs = set(zip(signs, certificates, strict=True))
     assert len(pairs) == len(set(signs)) == len(set(certificates)) < len(of)
+
+
+def test_many_parts_are_compared_at_once():
+    of = stack_of(12)
+    names, keys = of.functions.names, IsomorphismKey(of)
+    labels, shapes = numbered(names), PartShapes(of, numbered(of.leaf_flags))
+    for size in (2, 3, 7, 18):
+        parts = [range(start, start + size) for start in range(0, len(of) - size, size)]
+        together, alone = shapes.shapes_of_many(parts, labels), [shapes.shape_of(part, labels) for part in parts]
+        assert len(set(zip(together, alone, strict=True))) == len(set(together)) == len(set(alone))
+        found = {}
+        for shape, part in zip(keys.shapes_of_many(parts, labels), parts, strict=True):
+            certificate = keys.key_of(part, names.__getitem__)
+            assert found.setdefault(shape, certificate) == certificate
+        assert len(set(found.values())) < len(parts) or size == 18
+    assert len(set(found.values())) > 1

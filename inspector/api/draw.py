@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,14 @@ from inspector.options.figure_options import FigureOptions
 from inspector.page import PageSource, still_of, write_page
 from inspector.report import BackwardCall
 from inspector.util.atomic_write import write_bytes_atomically
+from inspector.util.gc_pause import gc_paused
 
 
 class Picture:
     """A drawn graph. Notebooks display it as a page in which to explore the graph.
 
+    graph: of a large live graph, only the values that the picture shows were read. Others are read when they are
+    asked for, if the graph is still alive and unchanged; else they are unknown.
     theme, text: the defaults of `svg` and `save`. text: None for outlines.
     values: how tensors are written, for the page.
     """
@@ -140,11 +144,13 @@ def draw(
         path=path,
         code=code,
     )
-    graph = thing if isinstance(thing, Graph) else _trace(thing)
-    return Picture(graph, lay_out(graph, options, depth=depth), theme=theme, text=text, values=values)
+    with gc_paused(), _graph_of(thing, sys._getframe(1)) as graph:
+        return Picture(graph, lay_out(graph, options, depth=depth), theme=theme, text=text, values=values)
 
 
-def _trace(thing: Any) -> Graph:
-    from inspector.api.trace import trace_from  # torch is not needed to draw a Graph
+def _graph_of(thing: Any, frame: Any) -> AbstractContextManager[Graph]:
+    if isinstance(thing, Graph):
+        return nullcontext(thing)
+    from inspector.api.trace import traced_for_picture  # torch is not needed to draw a Graph
 
-    return trace_from(thing, sys._getframe(2))
+    return traced_for_picture(thing, frame)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Any, TypedDict
 
 from inspector.folding.boxes import FoldedBox
@@ -108,7 +109,7 @@ def fold_attributes(of: Topology, box: FoldedBox) -> FoldRow:
         "elements": totals["elements"],
         "saved_bytes": totals["saved_bytes"],
         "norms": norm_range(gradients[at] for at in box.positions if not is_leaf[at]),
-        "arriving": norm_range(arriving(of, part) for part in box.repeats or (box,)),
+        "arriving": norm_range(_arriving_at_each(of, box.repeats or (box,))),
         "grads": totals["grads"],
         "steps": totals["steps"],
         "is_leaf": False,
@@ -121,6 +122,16 @@ def fold_attributes(of: Topology, box: FoldedBox) -> FoldRow:
     if nested_leaves := len({leaf for part in inside for leaf in leaves_inside(part)}):
         row["nested_leaves"] = nested_leaves
     return row
+
+
+def _arriving_at_each(of: Topology, parts: Sequence[FoldedBox]) -> Iterable[Value]:
+    """What arrives at each part. Before backward one object stands for the gradients of all functions, of which
+    there may be a million."""
+    gradients = of.functions.gradients
+    first = gradients[parts[0].positions[0]]
+    if is_unknown(first) and all(gradients[at] is first for part in parts for at in part.positions):
+        return repeat(_IN_A_BOX, len(parts))
+    return (arriving(of, part) for part in parts)
 
 
 def arriving(of: Topology, box: FoldedBox) -> Value:

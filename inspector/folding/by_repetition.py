@@ -21,7 +21,7 @@ from inspector.graph.places import file_and_line
 MIN_REPEATS = 3
 """Minimum number of consecutive equal parts that become one box."""
 _MANY = 100
-"""Minimum number of siblings of one function each that are compared all at once."""
+"""Minimum number of siblings that are compared all at once."""
 MOST_FUNCTIONS = 2_000
 """Maximum number of equal functions outside of boxes that may become one box; more are those of a loop."""
 _TO = "\N{EN DASH}"
@@ -115,7 +115,27 @@ class RepeatFinder:
             if not depths and (found := self._keys.signs_of_single(positions, labels)) is not None:
                 return found
         numbers: dict[Any, int] = {}
-        return [numbers.setdefault(self._structure_key([item]), len(numbers)) for item in siblings]
+        signs: dict[int, int] = {}
+        for first in (alike := self._alike(siblings)):
+            if first not in signs:
+                signs[first] = numbers.setdefault(self._structure_key([siblings[first]]), len(numbers))
+        return [signs[first] for first in alike]
+
+    def _alike(self, siblings: Sequence[Item]) -> list[int]:
+        """For each item, the index of the first one that was found to be isomorphic; its own if none was."""
+        alike = list(range(len(siblings)))
+        groups: dict[tuple[int, int, bool], list[int]] = defaultdict(list)
+        for index, item in enumerate(siblings):
+            key = len(members(item)), len(self._context.path(item)), not _are_steps([item])
+            groups[key].append(index)
+        for (size, depth, exact), indexes in groups.items():
+            if size > 1 and len(indexes) >= _MANY:
+                parts = [members(siblings[index]) for index in indexes]
+                shapes = self._keys.shapes_of_many(parts, self._label_numbers(depth, exact))
+                first: dict[bytes, int] = {}
+                for index, shape in zip(indexes, shapes, strict=True):
+                    alike[index] = first.setdefault(shape, index)
+        return alike
 
     def _part(self, items: Sequence[Item], path: Path) -> FoldedBox:
         """One of several equal parts: an item, or a group of items that repeats."""

@@ -49,6 +49,11 @@ class IsomorphismKey:
             self._of_shapes[shape] = self.key_of(positions, label)
         return self._of_shapes[shape]
 
+    def shapes_of_many(self, parts: Sequence[Sequence[int]], labels: Any) -> list[bytes]:
+        """A text for each of many parts of one size that have no function in common: where it is equal, the
+        certificate is, too."""
+        return self._part_shapes.shapes_of_many(parts, labels)
+
     def signs_of_single(self, positions: Sequence[int], labels: Any) -> list[int] | None:
         """Numbers that are equal where `key_of_one` is; None if they cannot be found for all functions at once."""
         return self._part_shapes.shapes_of_single(positions, labels)

@@ -47,6 +47,32 @@ class PartShapes:
         )
         return tuple([column.tobytes() for column in columns])
 
+    def shapes_of_many(self, parts: Sequence[Sequence[int]], labels: Any) -> list[bytes]:
+        """The shapes of many parts without a common function, all of the same size; they compare with each other.
+        """
+        part = numpy.array(parts, numpy.int32)
+        flat, (number, size) = part.ravel(), part.shape
+        rows, owners = numpy.arange(len(flat)), numpy.full(len(self._places), -1, numpy.int32)
+        owners[flat] = rows // size
+        counts, targets, kinds = self._leaving.of(flat)
+        starting, places = numpy.repeat(rows, counts), self._places
+        places[flat] = rows % size
+        outer = numpy.where(self._is_leaf[targets], -2 - targets, -1)
+        ends = numpy.where(owners[targets] == owners[flat[starting]], places[targets], outer)
+        places[flat] = -1
+        entered, sources, numbers = self._arriving.of(flat)
+        reached = numpy.repeat(rows, entered)
+        outside = owners[sources] != owners[flat[reached]]
+        doors = numpy.unique(reached[outside].astype(numpy.int64) << 32 | numbers[outside])
+        own = (doors >> 32) // size
+        columns = (
+            *(labels[part], self._colors[part], numpy.argsort(self._turns[part], axis=1)),
+            *(counts.reshape(part.shape), numpy.isin(part, self._roots)),
+            *(_padded(values, starting // size, number) for values in (kinds, ends)),
+            _padded(doors - (own * size << 32), own, number),
+        )
+        return [row.tobytes() for row in numpy.hstack(columns)]
+
     def shapes_of_single(self, positions: Sequence[int], labels: Any) -> list[int] | None:
         """A number for the shape of each of many functions as parts of their own: equal where certificates are.
 
@@ -64,8 +90,16 @@ class PartShapes:
         edges[rows, 2 * slots + 1] = numpy.where(self._is_leaf[targets], targets, -1)
         entered[numpy.isin(part, self._roots)] = 1
         columns = numpy.column_stack((labels[part], self._colors[part], entered > 0, edges))
-        found: list[int] = numpy.unique(columns, axis=0, return_inverse=True)[1].ravel().tolist()
-        return found
+        known: dict[bytes, int] = {}  # numpy.unique would sort the rows, which takes ten times as long
+        return [known.setdefault(row.tobytes(), len(known)) for row in columns]
+
+
+def _padded(values: Any, rows: Any, count: int) -> Any:
+    """Values as rows of equal length. rows: the number of the row of each value, ascending."""
+    lengths = numpy.bincount(rows, minlength=count)
+    found = numpy.full((count, lengths.max()), -9, numpy.int64)
+    found[rows, numpy.arange(len(rows)) - numpy.repeat(numpy.cumsum(lengths) - lengths, lengths)] = values
+    return found
 
 
 _MOST_EDGES = 4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import torch
 from torch import nn
 
@@ -27,7 +29,13 @@ class RetainedBytes:
     def count(self, tensor: torch.Tensor) -> int | None:
         """The bytes that a saved tensor adds: 0 if a leaf or an earlier tensor has the same storage, None if torch
         cannot tell."""
-        found = _storages(tensor) if VIEWS.is_available else None
+        if not VIEWS.is_available:
+            return None
+        if type(tensor) is torch.Tensor and tensor.layout is torch.strided:  # nearly always; most share a storage
+            with contextlib.suppress(RuntimeError, NotImplementedError):
+                if storage_id(tensor.untyped_storage()) in self._known:
+                    return 0
+        found = _storages(tensor)
         if found is None:
             return None
         added = {identity: storage for storage in found if (identity := storage_id(storage)) not in self._known}
