@@ -716,3 +716,13 @@ def test_a_constant_matrix_without_a_name_has_its_source_text() -> None:
 )
 def test_a_variable_called_pi_is_not_the_number(code: str, shown: str) -> None:
     assert short_formula(code, 20) == shown
+
+
+def test_a_call_has_its_constants_in_a_formula() -> None:
+    x, k = torch.ones(1, 1, 4), torch.ones(1, 1, 2, requires_grad=True)
+    with inspector.record() as recording:
+        torch.nn.functional.conv1d(x, k).sum().backward()
+    graph: Graph = recording.calls[0].graph
+    (key,) = [key for key, node in graph.functions() if node["name"] == "ConvolutionBackward0"]
+    assert operation(graph, key).formula == "conv(x, {0})"
+    assert operation(graph, key).symbol == "conv"

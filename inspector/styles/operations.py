@@ -97,7 +97,7 @@ def operation(graph: Graph, identifier: str) -> Operation:
         return _with_constant(graph, identifier, inputs[0])
     if len(inputs) == 1 and op in _OF_ONE:
         return Operation(*_OF_ONE[op])
-    return _by_name(node["name"], len(inputs))
+    return _with_names(graph, identifier, _by_name(node["name"], len(inputs)))
 
 
 def _of_named(graph: Graph, identifier: str) -> Operation | None:
@@ -141,6 +141,21 @@ def _by_name(name: str, inputs: int) -> Operation:
         return Operation(symbol, symbol.replace("x", "{0}"))
     shown = symbol.replace(" ", "_")
     return Operation(symbol, f"{shown}({', '.join(f'{{{slot}}}' for slot in range(inputs))})")
+
+
+def _with_names(graph: Graph, identifier: str, found: Operation) -> Operation:
+    """A call with the constants that have a name or a source text: `conv(x, {0})`."""
+    operands = operands_of(graph, identifier)
+    names = [constant_name(operand.constant) for operand in operands if operand.constant is not None]
+    called, bracket, _ = found.formula.partition("(")
+    slots = sorted(operand.edge["slot"] for operand in operands if operand.edge)
+    if not any(names) or not bracket or len(slots) != len(inputs_of(graph, identifier)):
+        return found
+    texts = [
+        f"{{{slots.index(operand.edge['slot'])}}}" if operand.edge else constant_name(operand.constant or {})
+        for operand in operands
+    ]
+    return Operation(found.symbol, f"{called}({', '.join(filter(None, texts))})")
 
 
 def _with_constant(graph: Graph, identifier: str, source: str) -> Operation:
