@@ -148,3 +148,21 @@ def test_a_failed_picture_holds_nothing() -> None:
     del loss
     gc.collect()
     assert held() is None
+
+
+def test_a_mode_of_the_script_does_not_see_the_reading() -> None:
+    class Seeing(torch.overrides.TorchFunctionMode):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen: list[Any] = []
+
+        def __torch_function__(self, function: Any, types: Any, given: Any = (), named: Any = None) -> Any:
+            self.seen.append(function)
+            return function(*given, **(named or {}))
+
+    _model, loss = _loss()
+    inspector.draw(_loss()[1])  # the first use imports modules
+    with Seeing() as mode:
+        picture = inspector.draw(loss)
+        picture.graph.make()
+    assert mode.seen == []

@@ -144,13 +144,13 @@ def draw(
         path=path,
         code=code,
     )
-    with gc_paused(), _graph_of(thing, sys._getframe(1)) as graph:
+    with gc_paused(), _graph_of(thing, sys._getframe(1), depth) as graph:
         return Picture(graph, lay_out(graph, options, depth=depth), theme=theme, text=text, values=values)
 
 
-def _graph_of(thing: Any, frame: Any) -> AbstractContextManager[Graph]:
+def _graph_of(thing: Any, frame: Any, depth: Depth) -> AbstractContextManager[Graph]:
     if isinstance(thing, Graph):
         return nullcontext(thing)
-    from inspector.api.trace import traced_for_picture  # torch is not needed to draw a Graph
+    from inspector.api.trace import trace_from, traced_for_picture  # torch is not needed to draw a Graph
 
-    return traced_for_picture(thing, frame)
+    return nullcontext(trace_from(thing, frame)) if depth == "full" else traced_for_picture(thing, frame)

@@ -79,9 +79,10 @@ def _traced(thing: Any, names: Names, *, is_late: bool = False) -> tuple[Graph, 
         found = tracing.close(ran=False)
         record, flow = with_first_trace(roots[0][1][0], found)
         DEEP_GRAPHS.keep(graph, outputs)
+        second = SecondReading(found, outputs)
     traced = build_graph(record, Ids(record), flow)
     traced.refine(_add_derivatives)
-    return traced, partial(tracing.end, SecondReading(found, outputs))
+    return traced, partial(tracing.end, second)
 
 
 def _add_derivatives(graph: Graph) -> None:
