@@ -21,6 +21,7 @@ import inspector
 from inspector.export.svg import write_svg
 from inspector.figure import draw
 from inspector.folding import finding_marks, fold, merge_neighbours
+from inspector.folding.by_repetition import label_span
 from inspector.folding.depth import MOST_AT_A_DEPTH, MOST_BOXES
 from inspector.folding.folded_graph import whole_of
 from inspector.folding.folded_rows import build_folded_rows
@@ -383,3 +384,42 @@ def test_repeated_folding_is_isomorphism() -> None:
         assert networkx.is_isomorphic(
             once.network, again.network, node_match=lambda a, b: a.get("nodes") == b.get("nodes")
         )
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "span"),
+    [
+        ("blocks.0", "blocks.4", "blocks.0-4"),
+        ("models[2]", "models[1]", "models[1]-[2]"),
+        ("models[9]", "models[10]", "models[9]-[10]"),
+        ("h.10.mlp", "h.9.mlp", "h.9.mlp-10.mlp"),
+        ("cell, step 2", "cell, step 7", "cell, step 2-7"),
+        ("there", "back", "there-back"),
+    ],
+)
+def test_the_name_of_several_parts_counts_upwards(first: str, last: str, span: str) -> None:
+    assert label_span(first, last) == span.replace("-", "\N{EN DASH}")
+
+
+class Experts(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = torch.nn.Linear(6, 4)
+        self.experts = torch.nn.ModuleList(torch.nn.Linear(6, 6) for _ in range(4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weights, chosen = self.gate(x).softmax(-1).topk(2)
+        out = torch.zeros_like(x)
+        for index, expert in enumerate(self.experts):
+            rows, slot = (chosen == index).nonzero(as_tuple=True)
+            out = out.index_add(0, rows, expert(x[rows]) * weights[rows, slot, None])
+        return out
+
+
+def test_single_functions_of_a_line_in_a_module_are_named_by_themselves() -> None:
+    model = torch.nn.Sequential(Experts(), torch.nn.Linear(6, 2))
+    with inspector.record() as recording:
+        model(torch.randn(40, 6)).log_softmax(-1).sum().backward()
+    folded = fold(recording.calls[0].graph, "auto")
+    names = [re.sub("^line [0-9]+: ", "", node["name"]) for _, node in folded.folds() if node["count"] > 1]
+    assert sorted(names) == ["0.experts.0\N{EN DASH}3", "Index", "IndexAdd", "Mul", "Unsqueeze"]

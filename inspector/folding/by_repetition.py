@@ -6,6 +6,7 @@ and what one line created in a loop. Equal ones are isomorphic.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
@@ -25,6 +26,7 @@ _MANY = 100
 MOST_FUNCTIONS = 2_000
 """Maximum number of equal functions outside of boxes that may become one box; more are those of a loop."""
 _TO = "\N{EN DASH}"
+_DIGITS = re.compile("[0-9]+")
 
 
 class RepeatFinder:
@@ -140,7 +142,7 @@ class RepeatFinder:
     def _part(self, items: Sequence[Item], path: Path) -> FoldedBox:
         """One of several equal parts: an item, or a group of items that repeats."""
         if len(items) == 1:
-            return items[0] if isinstance(items[0], FoldedBox) else self._alone(items[0])
+            return items[0] if isinstance(items[0], FoldedBox) else self._alone(items[0], path)
         positions = sorted(position for item in items for position in members(item))
         names = [
             item.label if isinstance(item, FoldedBox) else self._context.calls.label(self._context.paths[item])
@@ -148,11 +150,11 @@ class RepeatFinder:
         ]
         return FoldedBox("step", label_span(names[-1], names[0]), path, positions)
 
-    def _alone(self, position: int) -> FoldedBox:
-        """A function as a part."""
+    def _alone(self, position: int, around: Path) -> FoldedBox:
+        """A function as a part, with the name of its module, or its own name in the module around it."""
         path = self._context.paths[position]
-        label = self._context.calls.label(path) or without_backward(self._context.name(position))
-        return FoldedBox("line", label, path, [position])
+        label = self._context.calls.label(path) if path != around else ""
+        return FoldedBox("line", label or without_backward(self._context.name(position)), path, [position])
 
     def stack(self, parts: Sequence[FoldedBox], path: Path, items: Sequence[Item] | None = None) -> FoldedBox:
         """Equal parts as one box. path: the module that contains them. items: what the parts were made of."""
@@ -241,5 +243,9 @@ def _span(first: str, last: str) -> str:
     length = 0
     while length < min(len(first), len(last)) and first[length] == last[length]:
         length += 1
-    shared = max(first.rfind(mark, 0, length) for mark in ". ") + 1
+    number = len(first[:length].rstrip("0123456789"))
+    numbers = [found[0] for name in (first, last) if (found := _DIGITS.match(name, number))]
+    if len(numbers) == 2 and int(numbers[0]) > int(numbers[1]):
+        first, last = last, first  # branches beside each other are met in the script's order
+    shared = max(first.rfind(mark, 0, length) + (mark != "[") for mark in ". [")
     return f"{first}{_TO}{last[shared:]}"
