@@ -6,6 +6,7 @@ Each needs packages of the optional group `trainers`: `pip install -e ".[test,tr
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -77,6 +78,16 @@ TRAINERS = {
 trained = pytest.mark.parametrize("name", TRAINERS)
 
 
+@functools.cache
+def environment() -> dict[str, str]:
+    """The environment of the scripts, in which torchvision can be imported where it is installed."""
+    if find_spec("torchvision") is None:
+        return dict(os.environ)
+    imported = subprocess.run([sys.executable, "-c", "import torchvision"], capture_output=True, check=False)
+    declared = {"PYTHONPATH": str(SCRIPTS / "torchvision_operators")} if imported.returncode else {}
+    return os.environ | declared
+
+
 def run(name: str, folder: Path, *inspect: str, code: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run a script in an empty folder. inspect: how it is inspected. code: in place of its own."""
     missing = [package for package in TRAINERS[name].packages if find_spec(package) is None]
@@ -85,7 +96,9 @@ def run(name: str, folder: Path, *inspect: str, code: str | None = None) -> subp
     folder.mkdir()
     (folder / f"{name}.py").write_text(code or (SCRIPTS / f"{name}.py").read_text())
     command = [sys.executable, *inspect, f"{name}.py"]
-    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
+    ran = subprocess.run(
+        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=600, check=False
+    )
     assert ran.returncode == 0, ran.stderr[-3000:]
     return ran
 
