@@ -718,6 +718,19 @@ def test_a_variable_called_pi_is_not_the_number(code: str, shown: str) -> None:
     assert short_formula(code, 20) == shown
 
 
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("a + 1", "a+1"),
+        ("a if c else b", "a if c else b"),
+        ("a and not b", "a and not b"),
+        ("a + (b if c else 0)", "a+(b if c else 0)"),
+    ],
+)
+def test_words_of_a_formula_stay_apart(code: str, shown: str) -> None:
+    assert short_formula(code, 20) == shown
+
+
 def test_a_call_has_its_constants_in_a_formula() -> None:
     x, k = torch.ones(1, 1, 4), torch.ones(1, 1, 2, requires_grad=True)
     with inspector.record() as recording:

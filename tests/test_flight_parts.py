@@ -168,7 +168,9 @@ def test_the_next_grads_are_of_the_parameters_that_there_are_then() -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", [(1_000, 700), (64, 64, 16, 16), (7, 100_000), (700_000,), (3, 5), (257, 257)], ids=str
+    "shape",
+    [(1_000, 700), (64, 64, 16, 16), (7, 100_000), (700_000,), (3, 5), (257, 257), (1_000_003,), (1, 1_000_003)],
+    ids=str,
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64], ids=str)
 def test_norms_of_many_elements_have_five_digits(shape: tuple[int, ...], dtype: torch.dtype) -> None:
@@ -177,6 +179,17 @@ def test_norms_of_many_elements_have_five_digits(shape: tuple[int, ...], dtype: 
     for grad in (random, torch.full(shape, 0.1, dtype=dtype), random.transpose(0, -1)):
         (norm,) = careful_norms([grad]).tolist()
         assert norm == pytest.approx(float(torch.linalg.vector_norm(grad, dtype=torch.float64)), rel=1e-5)
+
+
+def test_the_norm_of_an_embedding_has_five_digits_where_all_elements_are_equal() -> None:
+    grad = torch.full((32_000, 2_048), 0.1)
+    (norm,) = careful_norms([grad]).tolist()
+    assert norm == pytest.approx(float(torch.linalg.vector_norm(grad, dtype=torch.float64)), rel=1e-5)
+
+
+def test_the_norm_of_many_elements_whose_squares_underflow_has_five_digits() -> None:
+    (norm,) = careful_norms([torch.full((1 << 20,), 1e-21)]).tolist()
+    assert norm == pytest.approx(1_024e-21, rel=1e-5)
 
 
 def test_a_swapped_parameter_is_measured() -> None:

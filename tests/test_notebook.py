@@ -18,6 +18,7 @@ from nbclient import NotebookClient
 from running import GALLERY
 
 import inspector
+from inspector.graph import is_unknown
 
 KINDS = {"text/html", "image/svg+xml", "text/plain"}
 
@@ -78,6 +79,18 @@ def ran(shell: InteractiveShell, *cells: str) -> tuple[list[Any], str]:
         for cell in cells:
             shell.run_cell(cell, store_history=True)
     return captured.outputs, captured.stdout + captured.stderr
+
+
+LAYERS = """import inspector, torch
+layers = torch.nn.Sequential(*[torch.nn.TransformerEncoderLayer(16, 2, 32) for _ in range(6)])
+inspector.draw(layers(torch.randn(4, 2, 16)).sum())"""
+
+
+def test_the_page_of_a_graph_that_is_gone_has_all_values(shell: InteractiveShell) -> None:
+    picture = shell.run_cell(LAYERS).result
+    values = [row["before"]["data"] for _, row in picture.graph.tensors()]
+    assert len(values) > 200
+    assert not any(is_unknown(value) for value in values)
 
 
 FORWARD = "import torch\nw = torch.tensor(3.0, requires_grad=True)\nout = w * w"

@@ -299,7 +299,7 @@ def under_compiled_autograd(loss: Loss, *, scale: float = 0.0, before: float | N
 def test_grads_tell_where_gradients_are_unknown(loss: Loss) -> None:
     (found,) = under_compiled_autograd(loss)
     assert (found.rule, found.severity) == ("non-finite-gradient", "error")
-    assert found.message.startswith("backward left NaN in grads, although the root is finite; the Node that made")
+    assert found.message.startswith("backward left NaN in grads although the root is finite; the Node that caused")
     assert "compiled autograd ran backward" in found.message and found.location["code"] == "root.backward()"
     assert set(found.parameters) == {"weight", "bias"}
 

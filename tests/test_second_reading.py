@@ -116,6 +116,19 @@ def test_a_picture_keeps_no_tensor_alive() -> None:
     assert picture.svg()
 
 
+def test_reading_the_rest_keeps_no_tensor_alive_until_garbage_is_collected() -> None:
+    model, loss = _loss()
+    picture, held = inspector.draw(loss), [weakref.ref(loss), weakref.ref(next(model.parameters()))]
+    gc.collect()
+    gc.disable()
+    try:
+        assert not any(is_unknown(row["before"]["data"]) for _, row in picture.graph.tensors())
+        del model, loss
+        assert [reference() for reference in held] == [None, None]
+    finally:
+        gc.enable()
+
+
 def test_before_and_after_are_shown_by_two_pictures() -> None:
     _model, loss = _loss()
     inspector.draw(loss)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from inspector.api.notebook import notebook_bundle
+from inspector.api.notebook import is_notebook, notebook_bundle
 from inspector.export import WRITERS, format_of, write_graph, write_scenes
 from inspector.export.svg import write_svg
 from inspector.figure import Figure
@@ -37,7 +37,7 @@ class Picture:
     """A drawn graph. Notebooks display it as a page in which to explore the graph.
 
     graph: of a large live graph, only the values that the picture shows were read. Others are read when they are
-    asked for, if the graph is still alive and unchanged; else they are unknown.
+    asked for, if the graph is still alive and unchanged; else they are unknown. In a notebook, all were read.
     theme, text: the defaults of `svg` and `save`. text: None for outlines.
     values: how tensors are written, for the page.
     """
@@ -153,4 +153,5 @@ def _graph_of(thing: Any, frame: Any, depth: Depth) -> AbstractContextManager[Gr
         return nullcontext(thing)
     from inspector.api.trace import trace_from, traced_for_picture  # torch is not needed to draw a Graph
 
-    return nullcontext(trace_from(thing, frame)) if depth == "full" else traced_for_picture(thing, frame)
+    shows_all = depth == "full" or is_notebook()  # a page shows every value, of a graph that may be gone by then
+    return nullcontext(trace_from(thing, frame)) if shows_all else traced_for_picture(thing, frame)

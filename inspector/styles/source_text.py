@@ -13,12 +13,14 @@ _LONGEST_FACTOR = 16
 """Maximum characters of the source text of a constant without a name."""
 
 _PACKAGE = re.compile(r"(?<![\w.])(?:torch|nn|functional|F|self)\.(?:(?:nn|functional|special|linalg)\.)*(?!pi\b)")
+_SPACE = re.compile(r"(?<!\w) | (?!\w)")
 
 
 def short_formula(code: str, longest: int) -> str:
-    """Code as a formula without the names of packages and without spaces, which count; empty if it is longer."""
+    """Code as a formula without the names of packages and without spaces, which count; empty if it is longer.
+    Those between words stay: `a if c else b`."""
     text = format_source(_PACKAGE.sub("", code.replace(" ** ", "**")))
-    return text.replace(" ", "") if 0 < len(text) <= longest else ""
+    return _SPACE.sub("", text) if 0 < len(text) <= longest else ""
 
 
 def constant_name(constant: dict[str, Any]) -> str:

@@ -50,25 +50,33 @@ class SecondReading:
         if any(output is None for output in outputs):
             return
         with gc_paused(), hidden():
-            now = _read(outputs)
-            if now is not None and _is_same(self._record, now):
-                now.measure_all()
-                self._nodes = list(now.nodes)
-                for unread, read in _in_pairs(self._record, now):
-                    _set(unread.before["data"], read.before["data"])
+            tracing = _traced(outputs)
+            if tracing is None:
+                return
+            try:
+                self._take(tracing.close(ran=False))
+            finally:
+                tracing.end(self)  # else it would hold the graph until garbage is collected
+
+    def _take(self, now: TracedGraph) -> None:
+        if _is_same(self._record, now):
+            now.measure_all()
+            self._nodes = list(now.nodes)
+            for unread, read in _in_pairs(self._record, now):
+                _set(unread.before["data"], read.before["data"])
 
 
 def _nothing() -> None:
     return None
 
 
-def _read(outputs: Sequence[object]) -> TracedGraph | None:
+def _traced(outputs: Sequence[object]) -> GraphSnapshot | None:
     try:
         roots = roots_of(outputs)
     except NoGraphError:  # detached in place
         return None
     found = walk(edge for _, edge in roots)
-    return GraphSnapshot(found, [output for output, _ in roots], Names(), LateBatch()).close(ran=False)
+    return GraphSnapshot(found, [output for output, _ in roots], Names(), LateBatch())
 
 
 def _is_same(record: TracedGraph, now: TracedGraph) -> bool:

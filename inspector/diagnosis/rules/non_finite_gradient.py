@@ -1,8 +1,8 @@
 """The Node where a finite gradient became NaN or infinite, although the forward was finite.
 
 Why it matters: the loss looks normal, but the next step makes parameters NaN. `torch.where` does not help:
-the gradient of the branch it did not choose is 0, and 0 times infinity is NaN. Where gradients are unknown, as
-under compiled autograd, the grads that backward leaves tell that there is such a Node, not which.
+the gradient of the branch it did not choose is 0, and 0 times infinity is NaN. Where gradients are unknown,
+as under compiled autograd, the grads that backward leaves show that there is such a Node, but not which one.
 
 How to fix it: change the input of the operation, not its result: `sqrt(x + 1e-12)`, `acos(x.clamp(-0.999,
 0.999))`. With `where`, choose a safe input first: `torch.where(x > 0, torch.where(x > 0, x, 1.0).log(),
@@ -103,9 +103,9 @@ def _without_origin(call: BackwardView, ends: list[str]) -> Finding:
     became = {kind(call.tensors[call.leaf_of[node]]["after"]["grad"]) for node in ends}
     reason = call.functions[ends[0]]["gradient"]["unknown"]
     return RULE.found(
-        f"backward left {'NaN' if 'nan' in became else 'infinity'} in grads, although the root is finite; "
-        f"the Node that made it is unknown: {reason}",
-        "inspect a run in which gradients are recorded, as without compiled autograd",
+        f"backward left {'NaN' if 'nan' in became else 'infinity'} in grads although the root is finite; "
+        f"the Node that caused it is unknown: {reason}",
+        "inspect a run in which gradients are recorded, for example without compiled autograd",
         at=Place(call.row.location, call.index, tuple(ends)),
         parameters=affected_leaves(call, ends[0]),
     )

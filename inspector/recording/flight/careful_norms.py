@@ -17,9 +17,11 @@ from inspector.torch_api.foreach import NARROW, norms_of
 
 _LARGE = 1 << 16
 """Number of elements above which the norms of parts are computed first."""
-_LEAST = 1e-18
-"""The squares of smaller norms have few digits in float32, or none."""
-_WIDTHS = range(256, 4_096)
+_LEAST = 1e-13
+"""The squares of smaller norms, or of the many elements that make one, have few digits in float32, or none."""
+_NARROWEST = 256
+_MOST_ROWS = 1 << 14
+"""Number of rows above which these become wider: their norms are added in float32, too."""
 _CHUNK = 1 << 20
 
 _vector_norm = torch.linalg.vector_norm
@@ -28,7 +30,8 @@ _vector_norm = torch.linalg.vector_norm
 class NormRows(NamedTuple):
     """How to compute the norm of a large tensor: that of the norms of its rows, in a dtype.
 
-    width: of the rows that the elements are cut into. dimensions: those of a row, if they cannot be cut.
+    width: of the rows that the elements are cut into; what is left is another row. dimensions: those of a row, if
+    the elements cannot be cut.
     """
 
     width: int | None
@@ -37,9 +40,16 @@ class NormRows(NamedTuple):
 
     def norms(self, tensor: torch.Tensor) -> torch.Tensor:
         """The norms of the rows."""
-        rows, dimensions = tensor, self.dimensions
-        if self.width is not None:
-            rows, dimensions = tensor.view(-1, self.width), (1,)
+        if self.width is None:
+            return self._norms(tensor, self.dimensions)
+        rest = tensor.numel() % self.width
+        if not rest:
+            return self._norms(tensor.view(-1, self.width), (1,))
+        flat = tensor.view(-1)
+        rows = self._norms(flat[:-rest].view(-1, self.width), (1,))
+        return torch.cat([rows, self._norms(flat[-rest:].unsqueeze(0), (1,))])
+
+    def _norms(self, rows: torch.Tensor, dimensions: tuple[int, ...]) -> torch.Tensor:
         norms: torch.Tensor = _vector_norm(rows, 2, dimensions, dtype=self.dtype)
         return norms
 
@@ -100,9 +110,10 @@ def _scaled(tensor: torch.Tensor, norm: float) -> float:
 
 
 @functools.lru_cache(maxsize=1_024)
-def _width(count: int) -> int | None:
-    """A width of rows that so many elements can be cut into; None if there is none."""
-    return next((width for width in _WIDTHS if count % width == 0), None)
+def _width(count: int) -> int:
+    """A width of rows that so many elements can be cut into, if possible without a rest."""
+    least = max(_NARROWEST, count // _MOST_ROWS)
+    return next((width for width in range(least, 16 * least) if count % width == 0), 4 * least)
 
 
 def _last_dimensions(shape: Sequence[int]) -> tuple[int, ...]:
