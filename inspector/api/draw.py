@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from inspector.api.notebook import is_notebook, notebook_bundle
+from inspector.api.notebook import notebook_bundle
 from inspector.export import WRITERS, format_of, write_graph, write_scenes
 from inspector.export.svg import write_svg
 from inspector.figure import Figure
@@ -30,14 +29,11 @@ from inspector.options.figure_options import FigureOptions
 from inspector.page import PageSource, still_of, write_page
 from inspector.report import BackwardCall
 from inspector.util.atomic_write import write_bytes_atomically
-from inspector.util.gc_pause import gc_paused
 
 
 class Picture:
     """A drawn graph. Notebooks display it as a page in which to explore the graph.
 
-    graph: of a large live graph, only the values that the picture shows were read. Others are read when they are
-    asked for, if the graph is still alive and unchanged; else they are unknown. In a notebook, all were read.
     theme, text: the defaults of `svg` and `save`. text: None for outlines.
     values: how tensors are written, for the page.
     """
@@ -144,14 +140,11 @@ def draw(
         path=path,
         code=code,
     )
-    with gc_paused(), _graph_of(thing, sys._getframe(1), depth) as graph:
-        return Picture(graph, lay_out(graph, options, depth=depth), theme=theme, text=text, values=values)
+    graph = thing if isinstance(thing, Graph) else _trace(thing)
+    return Picture(graph, lay_out(graph, options, depth=depth), theme=theme, text=text, values=values)
 
 
-def _graph_of(thing: Any, frame: Any, depth: Depth) -> AbstractContextManager[Graph]:
-    if isinstance(thing, Graph):
-        return nullcontext(thing)
-    from inspector.api.trace import trace_from, traced_for_picture  # torch is not needed to draw a Graph
+def _trace(thing: Any) -> Graph:
+    from inspector.api.trace import trace_from  # torch is not needed to draw a Graph
 
-    shows_all = depth == "full" or is_notebook()  # a page shows every value, of a graph that may be gone by then
-    return nullcontext(trace_from(thing, frame)) if shows_all else traced_for_picture(thing, frame)
+    return trace_from(thing, sys._getframe(2))

@@ -6,16 +6,14 @@ holds plain values and weak references only: a tensor in it would form a cycle t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import Any
 
 from inspector.graph.values import unknown
-from inspector.tensor_stats import LateValue, Pending
+from inspector.tensor_stats import Pending
 from inspector.tracing.gradient_flow import GradientFlow
 from inspector.tracing.tensor_facts import TensorSnapshot
-from inspector.tracing.traced_graph import LateNodes, NodeFacts, SavedTensorFacts, TracedGraph
+from inspector.tracing.traced_graph import NodeFacts, TracedGraph
 
 _KEY = "autograd-inspector"
 _NOT_RECORDED = "backward ran without being recorded"
@@ -34,8 +32,6 @@ def with_first_trace(root: Any, record: TracedGraph) -> tuple[TracedGraph, Gradi
             return record, None
         first = _without_states(record)
     elif not _is_released(record) and not _grads_differ(first, record):
-        if isinstance(first.nodes, LateNodes):  # it was read for a picture, and left values unread
-            root.metadata[_KEY] = record
         return record, None
     return _joined(first, record), GradientFlow(not_recorded=_NOT_RECORDED)
 
@@ -47,13 +43,15 @@ def _is_same_graph(first: TracedGraph, now: TracedGraph) -> bool:
 def _is_released(record: TracedGraph) -> bool:
     if record.is_structure_only:  # its saved tensors were not read
         return False
-    return any(saved.before == "released" for saved in _saved(record))
+    return any(saved.before == "released" for node in record.nodes for saved in node.saved)
 
 
 def _may_be_released(record: TracedGraph) -> bool:
     """Whether backward may have run (a leaf has a grad), if torch does not show which saved tensors are still
     held."""
-    if record.is_structure_only or not any(saved.before == "unknown" for saved in _saved(record)):
+    if record.is_structure_only or not any(
+        saved.before == "unknown" for node in record.nodes for saved in node.saved
+    ):
         return False
     return any(seen.before["grad"].value is not None for seen in record.tensors.values())
 
@@ -72,11 +70,10 @@ def _without_states(record: TracedGraph) -> TracedGraph:
     seen = {pair: _without_grad(item) for pair, item in record.tensors.items()}
     if record.is_structure_only:
         return replace(record, tensors=seen)
-    saved = [
-        [replace(saved, before="unknown") for saved in record.saved(position)]
-        for position in range(len(record.nodes))
+    nodes = [
+        replace(node, saved=[replace(saved, before="unknown") for saved in node.saved]) for node in record.nodes
     ]
-    return replace(record, tensors=seen, nodes=_with_saved(record, record, saved))
+    return replace(record, tensors=seen, nodes=nodes)
 
 
 def _without_grad(seen: TensorSnapshot) -> TensorSnapshot:
@@ -92,42 +89,17 @@ def _joined(first: TracedGraph, now: TracedGraph) -> TracedGraph:
     }
     nodes = first.nodes
     if not first.is_structure_only:
-        every = range(len(first.nodes))
-        saved = [_joined_saved(first.saved(position), now.saved(position)) for position in every]
-        nodes = _with_saved(first, now, saved)
+        nodes = [_joined_node(*pair) for pair in zip(first.nodes, now.nodes, strict=True)]
     constants = [replace(item, after=item.before) for item in first.constants]
     return replace(first, nodes=nodes, tensors=seen, constants=constants)
 
 
 def _joined_seen(first: TensorSnapshot, now: TensorSnapshot | None) -> TensorSnapshot:
-    if now is None:
-        return replace(first, after=first.before)
-    before = first.before
-    if _is_unread(before["data"]) and first.facts.version == now.facts.version:
-        before = {"data": now.before["data"], "grad": before["grad"]}
-    return replace(first, name=first.name or now.name, before=before, after=now.before)
+    after = now.before if now is not None else {"data": first.before["data"], "grad": first.before["grad"]}
+    return replace(first, name=first.name or (now.name if now else None), after=after)
 
 
-def _is_unread(value: Pending) -> bool:
-    return isinstance(value, LateValue) and value.found is None
-
-
-def _joined_saved(first: list[SavedTensorFacts], now: list[SavedTensorFacts]) -> list[SavedTensorFacts]:
-    states = {saved.name: saved.before for saved in now}
-    return [replace(item, after=states.get(item.name, "released")) for item in first]
-
-
-def _saved(record: TracedGraph) -> Iterator[SavedTensorFacts]:
-    """The saved tensors of all Nodes."""
-    if isinstance(record.nodes, LateNodes):
-        return chain.from_iterable(record.nodes.saved)
-    return chain.from_iterable(map(record.saved, range(len(record.nodes))))
-
-
-def _with_saved(
-    first: TracedGraph, now: TracedGraph, saved: list[list[SavedTensorFacts]]
-) -> Sequence[NodeFacts]:
-    """The Nodes of the first record with other saved tensors; those that it left unread are read now."""
-    if isinstance(first.nodes, LateNodes):
-        return first.nodes.with_saved(saved, now.nodes)
-    return [replace(node, saved=some) for node, some in zip(first.nodes, saved, strict=True)]
+def _joined_node(first: NodeFacts, now: NodeFacts) -> NodeFacts:
+    states = {saved.name: saved.before for saved in now.saved}
+    saved = [replace(item, after=states.get(item.name, "released")) for item in first.saved]
+    return replace(first, saved=saved)

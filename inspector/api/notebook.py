@@ -79,15 +79,10 @@ def source_of(report: Report, call: BackwardCall, files: UserFiles) -> PageSourc
 
 def script_name() -> str:
     """What a report calls the program: the notebook, if the server tells its name, or the script."""
-    if not is_notebook():
+    shell = sys.modules.get("IPython.core.interactiveshell")
+    if shell is None or not shell.InteractiveShell.initialized():
         return Path(sys.argv[0]).name if sys.argv and sys.argv[0] else _NOTEBOOK
     return Path(os.environ.get("JPY_SESSION_NAME", "")).name or _NOTEBOOK
-
-
-def is_notebook() -> bool:
-    """Whether the program runs in a notebook or in another IPython shell."""
-    shell = sys.modules.get("IPython.core.interactiveshell")
-    return shell is not None and bool(shell.InteractiveShell.initialized())
 
 
 def first_shown(report: Report) -> BackwardCall:

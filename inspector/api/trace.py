@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +11,11 @@ from inspector.derivatives import add_local_derivatives
 from inspector.graph import Graph
 from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
 from inspector.recording.parts import described
-from inspector.tensor_stats import Batch, LateBatch
+from inspector.tensor_stats import Batch
 from inspector.torch_api.modes import hidden
 from inspector.tracing.build_graph import build_graph
-from inspector.tracing.graph_values import MOST_NODES
 from inspector.tracing.ids import Ids
 from inspector.tracing.roots import roots_of
-from inspector.tracing.second_reading import SecondReading
 from inspector.tracing.snapshot import GraphSnapshot
 from inspector.tracing.walk import walk
 from inspector.user_code.paths import UserFiles
@@ -47,42 +42,20 @@ def trace_from(thing: Any, frame: Any) -> Graph:
     return trace_named(thing, names)
 
 
-@contextmanager
-def traced_for_picture(thing: Any, frame: Any) -> Iterator[Graph]:
-    """`trace_from` for a picture: values of a large graph are read when they are asked for. What the block leaves
-    unread is read later if somebody asks for it while the graph lives unchanged, and unknown otherwise."""
-    with hidden():
-        names = names_from(frame, UserFiles(str(Path.cwd())))
-    graph, end = _traced(thing, names, is_late=True)
-    try:
-        yield graph
-    finally:
-        end()
-
-
 def trace_named(thing: Any, names: Names) -> Graph:
     """`trace`, with known names."""
-    return _traced(thing, names)[0]
-
-
-def _traced(thing: Any, names: Names, *, is_late: bool = False) -> tuple[Graph, Callable[[], None]]:
-    """The Graph, and what ends the trace. is_late: whether values of a large graph are read when they are asked
-    for."""
     DEEP_GRAPHS.release()
     with gc_paused(), hidden():
         roots = roots_of(thing)
         outputs = [output for output, _ in roots]
         graph = walk(edge for _, edge in roots)
-        batch = LateBatch() if is_late and len(graph.nodes) > MOST_NODES else Batch(holds=True)
-        tracing = GraphSnapshot(graph, outputs, names, batch)
+        tracing = GraphSnapshot(graph, outputs, names, Batch(holds=True))
         tracing.attach_compiled(UserFiles(str(Path.cwd())))
-        found = tracing.close(ran=False)
-        record, flow = with_first_trace(roots[0][1][0], found)
+        record, flow = with_first_trace(roots[0][1][0], tracing.close(ran=False))
         DEEP_GRAPHS.keep(graph, outputs)
-        second = SecondReading(found, outputs)
     traced = build_graph(record, Ids(record), flow)
     traced.refine(_add_derivatives)
-    return traced, partial(tracing.end, second)
+    return traced
 
 
 def _add_derivatives(graph: Graph) -> None:

@@ -27,8 +27,6 @@ def build_folded_rows(whole: Graph, items: Sequence[Item]) -> Rows:
     rows = Rows()
     shown = _shown(whole, of, items)
     boxes = {of.ids[item.positions[0]]: item for item in items if isinstance(item, FoldedBox)}
-    if whole.source is not None:
-        whole.source.prepare(shown)
     for identifier in _in_walk_order(whole, shown | boxes.keys()):
         if identifier in boxes:
             box = boxes[identifier]

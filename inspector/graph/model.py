@@ -61,10 +61,6 @@ class RowSource(Protocol):
         """The attributes of one node. Raises KeyError if there is none with this id."""
         ...
 
-    def prepare(self, identifiers: Iterable[str]) -> None:
-        """Do at once what takes longer for one of these rows after the other."""
-        ...
-
     def out_edges(self, identifier: str) -> Iterable[tuple[str, EdgeRow]]:
         """As `Rows.out_edges`, in the same order, without the `next` edges."""
         ...

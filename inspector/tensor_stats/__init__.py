@@ -6,7 +6,6 @@ counters do not change.
 """
 
 from inspector.tensor_stats.batch import NOTHING, Batch, Level, Pending, PendingNorm
-from inspector.tensor_stats.late_batch import LateBatch, LateValue, measure_all
 from inspector.tensor_stats.plain_tensor import (
     Memory,
     device_name,
@@ -23,8 +22,6 @@ from inspector.tensor_stats.statistics import NormFacts, quick_norm
 __all__ = [
     "NOTHING",
     "Batch",
-    "LateBatch",
-    "LateValue",
     "Level",
     "Memory",
     "NormFacts",
@@ -36,7 +33,6 @@ __all__ = [
     "inner_tensors",
     "is_ordinary",
     "is_shared",
-    "measure_all",
     "memory_of",
     "overlap",
     "quick_norm",

@@ -54,11 +54,6 @@ class Pending:
         """The packed elements of a summary, if it is that of a small tensor of real numbers."""
         return None
 
-    @property
-    def may_have_elements(self) -> bool:
-        """Whether `elements` may be there, as far as the size of the tensor tells."""
-        return True
-
     def tell_row_norms(self, most: int, tell: Callable[[numpy.ndarray], None]) -> bool:
         """Whether `tell` will be called with the norms of the rows of the tensor, in float64, when the value is
         computed, unless they are alike; False if they must be computed from the tensor, or if it has not several

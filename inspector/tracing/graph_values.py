@@ -66,5 +66,5 @@ class GraphValues:
         every = {id(pending): pending for pair in pairs for pending in self._measured(pair)}
         if len(every) <= _MOST_TENSORS:
             return every
-        having = (item for item in every.items() if item[1].may_have_elements and item[1].elements is not None)
+        having = (item for item in every.items() if item[1].elements is not None)
         return dict(islice(having, _MOST_TENSORS))

@@ -44,18 +44,6 @@ class NodeReader:
 
     def read(self, position: int) -> NodeFacts:
         """One Node, before backward."""
-        facts = self.without_saved(position)
-        facts.saved = self.saved(position)
-        return facts
-
-    def saved(self, position: int) -> list[SavedTensorFacts]:
-        """The tensors that a Node saved."""
-        if self._walk.structure.names[position] == ACCUMULATE_GRAD:
-            return []
-        return [self._saved(position, saved) for saved in saved_by(self._walk.nodes[position])]
-
-    def without_saved(self, position: int) -> NodeFacts:
-        """One Node, without the tensors that it saved."""
         node, structure = self._walk.nodes[position], self._walk.structure
         outputs = outputs_of(node)
         if outputs is None:
@@ -63,6 +51,7 @@ class NodeReader:
         facts = NodeFacts(structure.names[position], structure.sequence_nrs[position], outputs)
         if facts.name != ACCUMULATE_GRAD:
             facts.fields = {"attributes": attributes_of(node)}
+            facts.saved = [self._saved(position, saved) for saved in saved_by(node)]
         return facts
 
     def release(self) -> None:

@@ -7,30 +7,22 @@ holds plain values only.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from inspector.graph.row_types import InnerPart
 from inspector.graph.values import Unknown
-from inspector.tensor_stats import Batch, LateBatch, Pending
-from inspector.torch_api.modes import hidden
+from inspector.tensor_stats import Batch, Pending
 from inspector.tracing.compiled_parts import compiled_parts
 from inspector.tracing.graph_tensors import GraphTensors
 from inspector.tracing.node_reader import FULL_NODES, NodeReader, output_counts, update_saved
 from inspector.tracing.tensor_facts import TensorSnapshot, snapshot_after
-from inspector.tracing.traced_graph import LateNodes, NodeFacts, Pair, StructureOnlyNodes, TracedGraph
+from inspector.tracing.traced_graph import NodeFacts, Pair, StructureOnlyNodes, TracedGraph
 from inspector.tracing.uses import Use
 from inspector.tracing.walk import Walk
 from inspector.user_code.paths import UserFiles
 from inspector.user_code.variable_names import Names
-
-
-class _SecondReading(Protocol):
-    """Reads what a late trace has left unread, if the graph is still there."""
-
-    def read(self) -> None: ...
-    def nodes(self) -> Sequence[NodeFacts] | None: ...
 
 
 class GraphSnapshot:
@@ -40,7 +32,6 @@ class GraphSnapshot:
         """graph: the walk from `outputs`, the tensors or GradientEdges that are its roots.
 
         A batch of level "light" means a light trace: no saved tensors, no attributes, no data of large tensors.
-        A LateBatch means one that reads values, outputs and attributes when they are asked for, until `end`.
         """
         self.walk = graph
         self._batch = batch
@@ -55,32 +46,11 @@ class GraphSnapshot:
                 self._reader.exclude_leaf(leaf)
             tensors.add_leaf(position, leaf)
         tensors.add_named()
-        self._nodes = self._read_nodes() if is_full else None
+        self._nodes = [self._reader.read(position) for position in range(len(graph.nodes))] if is_full else None
         self._failed: dict[int, NodeFacts] = {}
         self._compiled: dict[int, InnerPart | Unknown] = {}
         tensors.release()
         self._reader.release()
-
-    def _read_nodes(self) -> Sequence[NodeFacts]:
-        every, read = range(len(self.walk.nodes)), self._reader
-        if not isinstance(self._batch, LateBatch):
-            return [read.read(position) for position in every]
-        held = self.tensors.by_pair.values()  # those of variables are not found again in the graph
-        self._batch.measure([seen.before["data"] for seen in held if not seen.facts.is_leaf])
-        saved = [read.saved(position) for position in every]
-        return LateNodes(output_counts(self.walk, {}), saved, self._read_late)
-
-    def _read_late(self, position: int) -> NodeFacts:
-        with hidden():
-            return self._reader.without_saved(position)
-
-    def end(self, second: _SecondReading) -> None:
-        """The end of a trace with a LateBatch: hold no Node and no tensor any more. second: reads what is asked
-        for later."""
-        if isinstance(self._batch, LateBatch):
-            self._batch.close(second.read)
-        if isinstance(self._nodes, LateNodes):
-            self._nodes.close(self.walk.structure, second.nodes)
 
     def attach_forward_values(self, find: Callable[[torch.Tensor], Pending | None]) -> None:
         """Attach what constants contained in the forward: `find` returns it, or None."""

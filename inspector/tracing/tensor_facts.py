@@ -70,7 +70,7 @@ class TensorSnapshot:
     reference: to the tensor; to none if the trace ends before anything happens to it.
 
     before, after: `data` and `grad` before and after backward; `snapshot_after` fills in the latter.
-    shared: whether an array may share its memory; only in a full trace that does not end at once.
+    shared: whether an array may share its memory; only in a full trace.
     """
 
     reference: TensorReference
@@ -84,10 +84,9 @@ class TensorSnapshot:
 
 def snapshot_before(tensor: torch.Tensor, name: str | None, batch: Batch) -> TensorSnapshot:
     """Take the snapshot of a tensor before backward."""
-    if batch.holds:
-        return TensorSnapshot(NO_TENSOR, _facts(tensor), name, _state(tensor, batch))
     shared = batch.level == "full" and is_shared(tensor)
-    return TensorSnapshot(reference_to(tensor), _facts(tensor), name, _state(tensor, batch), shared=shared)
+    reference = NO_TENSOR if batch.holds else reference_to(tensor)
+    return TensorSnapshot(reference, _facts(tensor), name, _state(tensor, batch), shared=shared)
 
 
 def workspace_snapshot(tensor: torch.Tensor) -> TensorSnapshot:

@@ -97,8 +97,8 @@ class _Functions(FunctionColumns):
     def saved_bytes(self, positions: Iterable[int]) -> int:
         if self._record.is_structure_only:
             return 0  # nothing was read but the Node at which backward failed
-        saved_by = self._record.saved
-        return sum(saved.bytes or 0 for position in positions for saved in saved_by(position))
+        nodes = self._record.nodes
+        return sum(saved.bytes or 0 for position in positions for saved in nodes[position].saved)
 
     @cached_property
     def parts(self) -> dict[int, InnerPart]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from array import array
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import chain
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import overload
 
 from inspector.graph.row_types import InnerPart, NodeFields, SavedState
 from inspector.graph.values import Unknown
-from inspector.tensor_stats import Memory, measure_all
+from inspector.tensor_stats import Memory
 from inspector.tracing.node_facts import UNREAD, OutputFacts
 from inspector.tracing.tensor_facts import TensorSnapshot
 from inspector.tracing.walk import Structure
@@ -75,41 +73,33 @@ class TracedGraph:
         """Whether only the structure of its Nodes is known."""
         return isinstance(self.nodes, StructureOnlyNodes)
 
-    def measure_all(self) -> None:
-        """Measure together what is measured when it is asked for."""
-        held = chain.from_iterable(seen.before.values() for seen in (*self.tensors.values(), *self.constants))
-        measure_all(held)
-
     def read_nodes(self) -> Iterable[tuple[int, NodeFacts]]:
         """The Nodes whose outputs and saved tensors were read, with their positions."""
         nodes = self.nodes
         return nodes.read.items() if isinstance(nodes, StructureOnlyNodes) else enumerate(nodes)
 
-    def saved(self, position: int) -> list[SavedTensorFacts]:
-        """The saved tensors of a Node, as far as they were read."""
-        nodes = self.nodes
-        return nodes.saved[position] if isinstance(nodes, LateNodes) else nodes[position].saved
-
     def output_counts(self) -> Sequence[int]:
         """The number of outputs of each Node, as far as it is known."""
         nodes = self.nodes
-        return nodes.counts if isinstance(nodes, _CountedNodes) else [len(node.outputs) for node in nodes]
+        return nodes.counts if isinstance(nodes, StructureOnlyNodes) else [len(node.outputs) for node in nodes]
 
     def pairs(self, position: int) -> list[Pair]:
         """The outputs of a Node, of which it has at least one."""
         nodes = self.nodes
-        count = nodes.counts[position] if isinstance(nodes, _CountedNodes) else len(nodes[position].outputs)
+        count = nodes.counts[position] if isinstance(nodes, StructureOnlyNodes) else len(nodes[position].outputs)
         return [(position, 0)] if count <= 1 else [(position, output_nr) for output_nr in range(count)]
 
 
-class _CountedNodes(Sequence[NodeFacts]):
-    """The Nodes of a trace, each made on access.
+class StructureOnlyNodes(Sequence[NodeFacts]):
+    """The Nodes of a trace that read only the structure: each is made on access.
 
-    counts: number of outputs of each Node.
+    counts: number of outputs of each Node. read: the Nodes that were read nonetheless, by position.
     """
 
-    def __init__(self, counts: array[int]) -> None:
+    def __init__(self, structure: Structure, counts: array[int], read: dict[int, NodeFacts]) -> None:
+        self._structure = structure
         self.counts = counts
+        self.read = read
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -121,63 +111,8 @@ class _CountedNodes(Sequence[NodeFacts]):
     def __getitem__(self, position: int | slice) -> NodeFacts | list[NodeFacts]:
         if isinstance(position, slice):
             return [self[k] for k in range(*position.indices(len(self)))]
-        return self._at(position)
-
-    @abstractmethod
-    def _at(self, position: int) -> NodeFacts:
-        """One Node."""
-
-
-class StructureOnlyNodes(_CountedNodes):
-    """The Nodes of a trace that read only the structure.
-
-    read: the Nodes that were read nonetheless, by position.
-    """
-
-    def __init__(self, structure: Structure, counts: array[int], read: dict[int, NodeFacts]) -> None:
-        super().__init__(counts)
-        self._structure = structure
-        self.read = read
-
-    def _at(self, position: int) -> NodeFacts:
-        return self.read.get(position) or _unread(self._structure, position, self.counts[position])
-
-
-def _unread(structure: Structure, position: int, count: int) -> NodeFacts:
-    """A Node of which only the structure is known. count: of its outputs."""
-    return NodeFacts(structure.names[position], structure.sequence_nrs[position], [UNREAD] * count)
-
-
-class LateNodes(_CountedNodes):
-    """The Nodes of a trace whose outputs and attributes are read on access, until it is closed.
-
-    saved: the saved tensors of each Node. read: reads a Node, without its saved tensors.
-    """
-
-    def __init__(
-        self, counts: array[int], saved: list[list[SavedTensorFacts]], read: Callable[[int], NodeFacts]
-    ) -> None:
-        super().__init__(counts)
-        self.saved = saved
-        self._read = read
-        self._known: dict[int, NodeFacts] = {}
-
-    def _at(self, position: int) -> NodeFacts:
-        found = self._known.get(position)
-        if found is None:
-            found = self._known[position] = replace(self._read(position), saved=self.saved[position])
-        return found
-
-    def with_saved(self, saved: list[list[SavedTensorFacts]], now: Sequence[NodeFacts]) -> LateNodes:
-        """The same Nodes with other saved tensors. now: the Nodes to read where these were not."""
-        known = dict(self._known)
-        return LateNodes(self.counts, saved, lambda position: known.get(position) or now[position])
-
-    def close(self, structure: Structure, again: Callable[[], Sequence[NodeFacts] | None]) -> None:
-        """Read no Node any more. again: returns Nodes of the same graph that can be read, or None."""
-
-        def read(position: int) -> NodeFacts:
-            nodes = again()
-            return _unread(structure, position, self.counts[position]) if nodes is None else nodes[position]
-
-        self._read = read
+        if position in self.read:
+            return self.read[position]
+        structure = self._structure
+        outputs = [UNREAD] * self.counts[position]
+        return NodeFacts(structure.names[position], structure.sequence_nrs[position], outputs)

@@ -10,12 +10,10 @@ from typing import Any
 from inspector.graph.row_types import AccumulateEdge, EdgeRow, FunctionRow, NextEdge, NodeRow, SavedEdge, TensorRow
 from inspector.graph.rows import Rows, rows_of
 from inspector.graph.topology import Topology
-from inspector.tensor_stats import measure_all
 from inspector.tracing.ids import Ids
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
 from inspector.tracing.node_lookup import NodeLookup
 from inspector.tracing.row_builder import RowBuilder
-from inspector.tracing.tensor_facts import TensorSnapshot
 from inspector.tracing.traced_columns import traced_topology
 from inspector.tracing.traced_graph import TracedGraph
 from inspector.tracing.walk import EMPTY
@@ -59,21 +57,6 @@ class TracedRows:
         if found is None:
             found = self._made[identifier] = self._row(identifier)
         return found
-
-    def prepare(self, identifiers: Iterable[str]) -> None:
-        """Measure together the values of rows that will be asked for."""
-        seen: list[TensorSnapshot | None] = []
-        tensors, constants = self._record.tensors, self._record.constants
-        for identifier in identifiers:
-            if identifier.startswith("n"):
-                position = self._ids.position(identifier)
-                saved = [item.tensor for item in self._record.saved(position)]
-                seen += map(tensors.get, self._record.pairs(position))
-                seen += [constants[which] for which in saved if isinstance(which, int)]
-            else:
-                which = self._ids.which(identifier)
-                seen.append(constants[which] if isinstance(which, int) else tensors.get(which))
-        measure_all(value for item in seen if item is not None for value in item.before.values())
 
     def _row(self, identifier: str) -> NodeRow:
         if identifier.startswith("n"):
@@ -129,7 +112,6 @@ class TracedRows:
 
     def rows(self) -> Rows:
         """All rows, with those that were made already."""
-        self._record.measure_all()
         with gc_paused():
             tensor_edges: list[_Edge] = []  # filled by `_nodes`
             made, builder = self._made.get, self._builder
