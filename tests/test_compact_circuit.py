@@ -712,22 +712,14 @@ def test_a_constant_matrix_without_a_name_has_its_source_text() -> None:
         ("2 * math.pi", "2·π"),
         ("F.relu(pi)", "relu(pi)"),
         ("np.pi", "π"),
-    ],
-)
-def test_a_variable_called_pi_is_not_the_number(code: str, shown: str) -> None:
-    assert short_formula(code, 20) == shown
-
-
-@pytest.mark.parametrize(
-    ("code", "shown"),
-    [
         ("a + 1", "a+1"),
         ("a if c else b", "a if c else b"),
         ("a and not b", "a and not b"),
         ("a + (b if c else 0)", "a+(b if c else 0)"),
     ],
 )
-def test_words_of_a_formula_stay_apart(code: str, shown: str) -> None:
+def test_source_text_as_a_formula(code: str, shown: str) -> None:
+    """A variable `pi` is not the number, and words stay apart."""
     assert short_formula(code, 20) == shown
 
 

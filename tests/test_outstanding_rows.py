@@ -15,7 +15,7 @@ from inspector.graph import Graph
 from inspector.graph.batch_rows import RowMeaning, first_samples, meaning_of_rows
 from inspector.recording.flight.node_layout import layouts_of
 from inspector.report import BackwardCall, Finding
-from inspector.tensor_stats import Batch, RowNorms, row_norms, rows_told
+from inspector.tensor_stats import Batch, RowNorms, outstanding_rows, row_norms
 
 
 def node_of(graph: Graph, name: str) -> tuple[str, int]:
@@ -88,7 +88,7 @@ def test_rows_of_small_tensors_are_measured_with_them(dtype: torch.dtype, way: s
         share = pytest.approx(float(squares.max() / squares.sum()))
         told[position] = {"count": len(arranged), "largest": row, "share": share}
     batch.read()
-    assert rows.told([0, 1, 2]) == told
+    assert rows.outstanding([0, 1, 2]) == told
 
 
 @pytest.mark.parametrize("count", [3, 4, 400])
@@ -104,23 +104,23 @@ def test_rows_of_large_tensors_are_told_as_their_norms_say(count: int, bad: floa
             gradient[2, 5] = bad
         (value,) = batch.flowing((gradient,))
         rows.add(position, gradient, value)
-        if (told := rows_told(gradient.double().norm(dim=1).tolist())) is not None:
+        if (told := outstanding_rows(gradient.double().norm(dim=1).tolist())) is not None:
             share = {} if bad is not None else {"share": pytest.approx(told["share"])}
             expected[position] = {**told, **share}
     batch.read()
     first = {0: expected[0]} if bad is not None else expected
-    assert rows.told(range(6)) == first
+    assert rows.outstanding(range(6)) == first
     assert bool(expected) == (count > 3 or bad is not None)
 
 
 def test_what_is_told_of_rows() -> None:
-    assert rows_told([1.0, 1.0, 1.0, 1.0]) is None
-    assert rows_told([0.0, 3.0]) is None  # one of two rows
-    assert rows_told([0.0] * 8) is None
-    assert rows_told([1.0, 2.0, 9.0, 1.0]) == {"count": 4, "largest": 2, "share": pytest.approx(81 / 87)}
-    assert rows_told([1.0, math.nan, 1e300, math.inf]) == {"count": 4, "not_finite": [1, 3], "more": 0}
-    assert rows_told([math.nan] * 4) is None
-    assert rows_told([*[math.inf] * 10, 1.0]) == {"count": 11, "not_finite": list(range(8)), "more": 2}
+    assert outstanding_rows([1.0, 1.0, 1.0, 1.0]) is None
+    assert outstanding_rows([0.0, 3.0]) is None  # one of two rows
+    assert outstanding_rows([0.0] * 8) is None
+    assert outstanding_rows([1.0, 2.0, 9.0, 1.0]) == {"count": 4, "largest": 2, "share": pytest.approx(81 / 87)}
+    assert outstanding_rows([1.0, math.nan, 1e300, math.inf]) == {"count": 4, "not_finite": [1, 3], "more": 0}
+    assert outstanding_rows([math.nan] * 4) is None
+    assert outstanding_rows([*[math.inf] * 10, 1.0]) == {"count": 11, "not_finite": list(range(8)), "more": 2}
 
 
 def test_the_share_of_a_sample_is_that_of_torch(tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ class _Fitting:
         """
         plans = fit_plans(self._planned(shown.look, shown.density))
         if any(isinstance(plan, CircuitPlan) and not plan.even and not plan.passes for plan in plans):
-            return 0.0, 1.0  # no passes, so that it is another density once more
+            return 0.0, 1.0  # without passes, this density draws the same as another
         problem = make_problem(plans, way, spacing)
         width, height = SIZES[self._canvas]
         length, covered = least_length(problem) / spacing.rows, covered_area(problem)

@@ -167,7 +167,8 @@ def _obstacles(placement: Placement) -> Iterator[Rectangle]:
 def _place(gate: Rectangle, size: Size, upper: bool, obstacles: Sequence[Rectangle]) -> Rectangle | None:
     """The clear place with the least cost, above the gate or below it: near, straight, and within the height that
     the figure has already."""
-    top, bottom = min(area.y for area in obstacles), max(area.bottom for area in obstacles)
+    top = min((area.y for area in obstacles), default=gate.y)
+    bottom = max((area.bottom for area in obstacles), default=gate.bottom)
     wide, high = size[0] * (0.5 + max(_SIDEWAYS)) + _CLEARANCE, _FARTHEST + size[1] + _CLEARANCE
     x, _ = gate.center
     near = Rectangle(x - wide, gate.y - high, 2 * wide, gate.height + 2 * high)

@@ -149,7 +149,7 @@ class GradientCapture:
 
     def tell_rows(self) -> None:
         """Fill in the rows that stand out. The batch has been read."""
-        self.flow.arrived.rows = self._rows.told(self.flow.steps)
+        self.flow.arrived.rows = self._rows.outstanding(self.flow.steps)
 
     def started(self, pairs: list[tuple[int, int]], gradients: tuple[Any, ...]) -> None:
         """Note the gradients that the engine starts with, each None where torch makes it."""

@@ -55,7 +55,7 @@ def figure_name(graph: Graph, title: str) -> tuple[StyledText, ...]:
         return (StyledText(plain_text(title), "ink", "medium", TITLE_SIZE),)
     names = [shown_name(graph.tensor(root)) for root in dict.fromkeys(graph.roots) if root in graph.rows]
     written = [code.removeprefix("return ") for code in root_codes(graph)]
-    if all(names) and any(map(_is_tuple, written)):
+    if names and all(names) and any(map(_is_tuple, written)):
         written = []  # it does not say which of its parts is the root
     code = _short_code(plain_text("; ".join(written))) or ", ".join(filter(None, names))
     return (StyledText(code, "ink", "mono", TITLE_SIZE),) if 0 < len(code) <= LONGEST_CODE else ()

@@ -16,7 +16,7 @@ from inspector.tensor_stats.plain_tensor import (
     memory_of,
     overlap,
 )
-from inspector.tensor_stats.row_norms import RowNorms, row_norms, rows_told
+from inspector.tensor_stats.row_norms import RowNorms, outstanding_rows, row_norms
 from inspector.tensor_stats.statistics import NormFacts, quick_norm
 
 __all__ = [
@@ -34,8 +34,8 @@ __all__ = [
     "is_ordinary",
     "is_shared",
     "memory_of",
+    "outstanding_rows",
     "overlap",
     "quick_norm",
     "row_norms",
-    "rows_told",
 ]

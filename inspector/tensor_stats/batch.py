@@ -54,10 +54,13 @@ class Pending:
         """The packed elements of a summary, if it is that of a small tensor of real numbers."""
         return None
 
-    def tell_row_norms(self, most: int, tell: Callable[[numpy.ndarray], None]) -> bool:
-        """Whether `tell` will be called with the norms of the rows of the tensor, in float64, when the value is
-        computed, unless they are alike; False if they must be computed from the tensor, or if it has not several
-        rows, and at most `most`."""
+    def request_row_norms(self, most: int, receive: Callable[[numpy.ndarray], None]) -> bool:
+        """Call `receive` with the norms of the tensor's rows, in float64, when the value is computed.
+
+        Not if the rows are alike.
+
+        most: maximum number of rows. Returns False if that will not happen: the tensor has one row, or too many,
+        or its rows must be measured by themselves."""
         return False
 
     @property
@@ -123,12 +126,12 @@ class _Summary(Pending):
         except Exception:  # the statistics are worth more
             return None
 
-    def tell_row_norms(self, most: int, tell: Callable[[numpy.ndarray], None]) -> bool:
+    def request_row_norms(self, most: int, receive: Callable[[numpy.ndarray], None]) -> bool:
         if not self.shape or not 1 < self.shape[0] <= most or self.arranged == UNARRANGED:
             return False
         if not (self.arranged is None or is_dense(self.shape, self.arranged)):
             return False
-        return self.measured.tell_row_norms((self.shape, self.arranged), tell)
+        return self.measured.request_row_norms((self.shape, self.arranged), receive)
 
     @property
     def largest_share(self) -> float | None:

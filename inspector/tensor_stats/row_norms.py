@@ -77,7 +77,7 @@ def _stand_out(gradient: torch.Tensor) -> torch.Tensor | None:
     return _measured(gradient)
 
 
-def rows_told(norms: Sequence[float]) -> GradientRows | None:
+def outstanding_rows(norms: Sequence[float]) -> GradientRows | None:
     """What the norms of the rows of one gradient say, as a row of a report; None if they say nothing: no row
     carries most of it, and all rows are finite, or none is."""
     if are_alike(numpy.asarray(norms)):
@@ -109,7 +109,7 @@ class RowNorms:
         """Measure the gradient that arrived at a Node. value: of this gradient."""
         if position in self.left_out or self._left <= 0 or type(gradient) not in ORDINARY or gradient.is_nested:
             return
-        if value.tell_row_norms(MOST_ROWS, partial(self._norms.__setitem__, position)):
+        if value.request_row_norms(MOST_ROWS, partial(self._norms.__setitem__, position)):
             self._left -= gradient.shape[0]
         elif (norms := self._measure(gradient, value)) is not None:
             self._norms[position] = norms
@@ -130,9 +130,11 @@ class RowNorms:
         found = norms.numpy()
         return None if are_alike(found) else found
 
-    def told(self, order: Iterable[int]) -> dict[int, GradientRows]:
-        """What is told, by position: of each Node at which one row carries most of the gradient, up to the first
-        in the engine's order at which rows are not finite. The batch has been read.
+    def outstanding(self, order: Iterable[int]) -> dict[int, GradientRows]:
+        """Position of a Node → its rows, if one carries most of the gradient or some are not finite.
+
+        In the engine's order, nothing follows the first Node with rows that are not finite. Call it when the batch
+        has been read.
 
         order: the positions of the Nodes as they ran.
         """
@@ -143,7 +145,7 @@ class RowNorms:
                 norms = None if norms.is_unknown else numpy.array(norms.value)
             if norms is None:
                 continue
-            if (rows := rows_told(norms.tolist())) is not None:
+            if (rows := outstanding_rows(norms.tolist())) is not None:
                 found[position] = rows
             if not numpy.isfinite(norms).all():
                 break  # what follows comes from here

@@ -35,7 +35,7 @@ _MOST = 1 << 14
 Layout: TypeAlias = tuple[tuple[int, ...], tuple[int, ...] | None]
 """The shape, of at least one dimension, and the strides of a dense tensor; None if it is contiguous."""
 
-TellNorms: TypeAlias = Callable[[numpy.ndarray], None]
+ReceiveNorms: TypeAlias = Callable[[numpy.ndarray], None]
 """Receives the norms of the rows of a tensor."""
 
 
@@ -83,11 +83,13 @@ class MeasuredTensor:
         norm, _, least, most, *_ = self._numbers
         return (max(-least, most) / norm) ** 2 if 0 < norm < math.inf else None
 
-    def tell_row_norms(self, layout: Layout, tell: TellNorms) -> bool:
-        """Whether `tell` will be called with the norms of the rows of a tensor with these elements and no others
-        between them, in float64, when the numbers are computed, unless they are alike; False if they cannot be
+    def request_row_norms(self, layout: Layout, receive: ReceiveNorms) -> bool:
+        """Call `receive` with the norms of the rows, in float64, when the numbers are computed.
+
+        Not if the rows are alike.
+        layout: of the tensor, which has these elements and no others between them. False if the norms cannot be
         computed with those of other tensors."""
-        return self._rows is not None and self._rows.tell_row_norms(self._row, layout, tell)
+        return self._rows is not None and self._rows.request_row_norms(self._row, layout, receive)
 
 
 class SmallTensorPool:
@@ -137,7 +139,7 @@ class _Rows:
         self._columns: list[Sequence[float]] = []
         self._special: dict[int, TensorStatistics] = {}
         self._samples: _Samples | None = None
-        self._row_norms: dict[Layout, list[tuple[int, TellNorms]]] = {}
+        self._row_norms: dict[Layout, list[tuple[int, ReceiveNorms]]] = {}
 
     @property
     def is_measured(self) -> bool:
@@ -158,7 +160,7 @@ class _Rows:
             totals = matrix.sum(1).tolist()
             nonzero = _nonzero(matrix)
             for layout, wanted in self._row_norms.items():
-                _tell_row_norms(matrix, squares, layout, wanted)
+                _send_row_norms(matrix, squares, layout, wanted)
             self._row_norms.clear()
             self._columns = [norms, totals, matrix.amin(1).tolist(), matrix.amax(1).tolist(), nonzero]
             for row, (norm, total) in enumerate(zip(norms, totals, strict=True)):
@@ -174,12 +176,11 @@ class _Rows:
         mean = mean_of(total, norm, self._count, self._dtype)
         return TensorStatistics(norm, mean, least, most, self._count - int(nonzero), 0, 0)
 
-    def tell_row_norms(self, row: int, layout: Layout, tell: TellNorms) -> bool:
-        """Whether `tell` will be called with the norms of the rows of the tensor in a row; False if the copies are
-        gone already."""
+    def request_row_norms(self, row: int, layout: Layout, receive: ReceiveNorms) -> bool:
+        """`MeasuredTensor.request_row_norms` for the tensor in a row; False if the copies are gone already."""
         if self.is_measured:
             return False
-        self._row_norms.setdefault(layout, []).append((row, tell))
+        self._row_norms.setdefault(layout, []).append((row, receive))
         return True
 
     def sample(self, row: int) -> torch.Tensor | None:
@@ -206,13 +207,13 @@ class _Samples:
         return histograms(self.matrix)
 
 
-def _tell_row_norms(
-    matrix: torch.Tensor, squares: torch.Tensor, layout: Layout, wanted: list[tuple[int, TellNorms]]
+def _send_row_norms(
+    matrix: torch.Tensor, squares: torch.Tensor, layout: Layout, wanted: list[tuple[int, ReceiveNorms]]
 ) -> None:
     """Tell the norms of the rows of some of the tensors in a matrix, in float64, apart from those that are alike,
     which the sums of their squares nearly always show.
 
-    squares: of the elements. wanted: the rows of the matrix, and who is told.
+    squares: of the elements. wanted: the rows of the matrix, each with the function that receives its norms.
     """
     dimensions = tuple(range(2, len(layout[0]) + 1))  # an empty one would mean all
     sums = _arranged(squares, layout).sum(dimensions) if dimensions else squares
@@ -222,9 +223,9 @@ def _tell_row_norms(
         return
     tensors = _arranged(matrix[[row for row, _ in others]], layout)
     norms = _norms_of_rows(tensors.reshape(len(tensors), layout[0][0], -1)).numpy()
-    for (_, tell), found, is_alike in zip(others, norms, are_alike(norms).tolist(), strict=True):
+    for (_, receive), found, is_alike in zip(others, norms, are_alike(norms).tolist(), strict=True):
         if not is_alike:
-            tell(found)
+            receive(found)
 
 
 def _arranged(matrix: torch.Tensor, layout: Layout) -> torch.Tensor:

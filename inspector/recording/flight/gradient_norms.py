@@ -119,8 +119,8 @@ class GradientNorms:
         """The grads of a step, if all can be measured at once. measured: all ordinary dense ones."""
         positions = tuple(position for position, _ in measured)
         others = set(range(len(self))).difference(positions)
-        alive = [(self.references[position], tensor) for position in sorted(others)
-                 if (tensor := self.references[position]()) is not None]  # fmt: skip
+        rest = [self.references[position] for position in sorted(others)]
+        alive = [(reference, tensor) for reference in rest if (tensor := reference()) is not None]
         is_narrow = {grad.dtype for _, grad in measured} <= NARROW
         if FOREACH_NORMS.parts is None or not is_narrow or any(tensor.grad is not None for _, tensor in alive):
             return None

@@ -13,7 +13,7 @@ from inspector.recording.flight.node_norms import NodeNorms
 from inspector.recording.flight.output_norms import numbers_of
 from inspector.recording.flight.triggers import TIMES_MEDIAN
 from inspector.report.timeline import NOT_FINITE, NodePlace, SampleRows, Trigger
-from inspector.tensor_stats import rows_told
+from inspector.tensor_stats import outstanding_rows
 
 _KEPT = 64
 """Number of calls that are kept."""
@@ -82,7 +82,7 @@ class Origins:
 
 def _rows(measured: NodeNorms) -> SampleRows | None:
     """The samples that stand out in a call, if some do and the rows were measured."""
-    rows = None if measured.rows is None else rows_told(measured.rows.tolist())
+    rows = None if measured.rows is None else outstanding_rows(measured.rows.tolist())
     if rows is None or measured.layout.rows_at is None:
         return None
     meaning = measured.layout.rows_at[1]
