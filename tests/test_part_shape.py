@@ -7,7 +7,7 @@ from torch import nn
 
 import inspector
 from inspector.folding.isomorphism import IsomorphismKey
-from inspector.folding.part_shape import PartShapes, numbered
+from inspector.folding.part_shape import PartShapes, numbered, outside_of_parts
 from inspector.graph.topology import topology_of
 
 
@@ -31,7 +31,8 @@ def parts_of(of):
 def test_what_has_one_shape_has_one_certificate():
     of = stack_of(12)
     names = of.functions.names
-    labels, shapes, keys = numbered(names), PartShapes(of, numbered(of.leaf_flags)), IsomorphismKey(of)
+    labels, keys = numbered(names), IsomorphismKey(of)
+    shapes = PartShapes(of, numbered(of.leaf_flags), outside_of_parts(of))
     found = {}
     for part in parts_of(of):
         certificate = IsomorphismKey.key_of(keys, part, names.__getitem__)
@@ -52,7 +53,7 @@ def test_single_functions_have_one_number_for_one_certificate():
 def test_many_parts_are_compared_at_once():
     of = stack_of(12)
     names, keys = of.functions.names, IsomorphismKey(of)
-    labels, shapes = numbered(names), PartShapes(of, numbered(of.leaf_flags))
+    labels, shapes = numbered(names), PartShapes(of, numbered(of.leaf_flags), outside_of_parts(of))
     for size in (2, 3, 7, 18):
         parts = [range(start, start + size) for start in range(0, len(of) - size, size)]
         together, alone = shapes.shapes_of_many(parts, labels), [shapes.shape_of(part, labels) for part in parts]

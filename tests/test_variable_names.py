@@ -381,6 +381,20 @@ def test_the_last_item_of_a_loop_over_a_list_is_named_like_the_others():
     assert kept is weights[0] and names.name(part) == "pair[1]"
 
 
+def test_the_last_module_of_a_loop_over_a_list_is_named_like_the_others():
+    members = [nn.Linear(2, 2) for _ in range(3)]
+    kept = [nn.Linear(2, 2)]
+    for member in members:
+        member.requires_grad_(True)
+    for alone in (nn.Linear(2, 2),):
+        alone.requires_grad_(True)
+    first = kept[0]
+    names = dict(names_here().outermost)
+    assert names["members[2]"] is member and "member" not in names
+    assert names["alone"] is alone, "no list holds it"
+    assert names["first"] is first, "a variable that no loop assigns comes before an item"
+
+
 def test_variables_that_a_for_assigns():
     code = compile("for i, (a, b.c), *d in e:\n    f = 1\nfor g.h in e: pass\nfor k in e: l = k", "", "exec")
     assert loop_variables(code) == {"i", "a", "k"}

@@ -9,18 +9,22 @@ from functools import partial
 from inspector.folding.boxes import FoldedBox, Item, members
 from inspector.folding.context import FoldingContext
 from inspector.folding.module_paths import Path
+from inspector.graph.node_names import without_backward
 from inspector.graph.places import file_and_line
 from inspector.graph.traversal import on_cycles, reach
 
 MOST_OF_A_LINE = 12
-"""Maximum number of functions in a box for a line; a line that created more contains a loop."""
+"""Maximum number of functions in a box for a line; a line that created more ran in a loop, or contains one."""
+LEAST_TIMES = 3
+"""Minimum number of times that a line that calls a module ran: what is beside the module is not the expression."""
 
 _Line = tuple[str, int]
+_TO = "\N{EN DASH}"
 
 
 def by_source_line(context: FoldingContext, items: list[Item], path: Path = ()) -> list[Item]:
     """The items, with connected functions of one line as one box. path: the module that contains the items."""
-    boxes = [_box(context, group) for group in _groups(context, items, len(path))]
+    boxes = [_box(context, group, len(path)) for group in _groups(context, items, len(path))]
     if not boxes:
         return context.sorted(items)
     inside = {position for box in boxes for position in box.positions}
@@ -34,21 +38,42 @@ def by_source_line(context: FoldingContext, items: list[Item], path: Path = ()) 
 
 def _groups(context: FoldingContext, items: Sequence[Item], depth: int) -> list[list[int]]:
     """Groups of connected functions of the same line."""
-    ignored = context.calls.lines_below(depth)
     lines: dict[int, _Line] = {}
     for item in items:
         line = None if isinstance(item, FoldedBox) else _line(context, item)
-        if line is not None and line not in ignored:
+        if line is not None:
             lines[context.first(item)] = line
-    groups = []
+    groups: dict[_Line, list[list[int]]] = {}
     while lines:
-        start, line = lines.popitem()
-        group = sorted(reach([start], partial(_of_line, context, lines, line)))
+        start, line = next(reversed(lines.items()))
+        group = list(reach([start], partial(_of_line, context, lines, line)))
+        groups.setdefault(line, []).extend(_iterations(context, dict.fromkeys(group, line)))
         for position in group:
             lines.pop(position, None)
-        if 1 < len(group) <= MOST_OF_A_LINE:
-            groups.append(group)
-    return groups
+    calling = context.calls.lines_below(depth)
+    kept: list[list[int]] = []
+    for line, found in groups.items():
+        several = [group for group in found if 1 < len(group) <= MOST_OF_A_LINE]
+        kept += several if line not in calling or len(several) >= LEAST_TIMES else []
+    return kept
+
+
+def _iterations(context: FoldingContext, group: dict[int, _Line]) -> list[list[int]]:
+    """The functions of one line in the iterations of a loop, which hand a value on: `total = total + …`.
+
+    group: connected functions, each with the line. Few functions are of one iteration.
+    """
+    if len(group) <= MOST_OF_A_LINE:
+        return [sorted(group)]
+    parts: list[list[int]] = []
+    left = dict(group)
+    while left:
+        start, line = left.popitem()
+        part = list(reach([start], partial(_of_iteration, context, group, line)))
+        parts.append(sorted(part))
+        for position in part:
+            left.pop(position, None)
+    return parts if len(parts) >= LEAST_TIMES else [sorted(group)]
 
 
 def _of_line(context: FoldingContext, lines: dict[int, _Line], line: _Line, position: int) -> list[int]:
@@ -56,13 +81,28 @@ def _of_line(context: FoldingContext, lines: dict[int, _Line], line: _Line, posi
     return [other for other in context.beside(position) if lines.get(other) == line]
 
 
+def _of_iteration(context: FoldingContext, lines: dict[int, _Line], line: _Line, position: int) -> list[int]:
+    """The neighbours of a function that are of this line and do something else."""
+    near = _of_line(context, lines, line, position)
+    return [other for other in near if context.name(other) != context.name(position)]
+
+
 def _line(context: FoldingContext, position: int) -> _Line | None:
     return file_and_line(context.source(position))
 
 
-def _box(context: FoldingContext, group: list[int]) -> FoldedBox:
+def _box(context: FoldingContext, group: list[int], depth: int) -> FoldedBox:
+    leaves = dict.fromkeys(target for position in group for target in context.topology.following(position))
+    inside = context.with_own_leaves([group], list(leaves))[0]
+    return FoldedBox("line", _label(context, group, depth), context.common_path(group), inside)
+
+
+def _label(context: FoldingContext, group: list[int], depth: int) -> str:
+    """The code of a line; if it calls a module, its number and the functions beside that module."""
     source = context.source(group[0])
     assert source is not None and "code" in source
-    code = " ".join(source["code"].split())
-    leaves = dict.fromkeys(target for position in group for target in context.topology.following(position))
-    return FoldedBox("line", code, context.common_path(group), context.with_own_leaves([group], list(leaves))[0])
+    if file_and_line(source) not in context.calls.lines_below(depth):
+        return " ".join(source["code"].split())
+    ordered = sorted(group, key=context.turns.__getitem__)
+    ends = [without_backward(context.name(position)) for position in (ordered[0], ordered[-1])]
+    return f"line {source['line']}: {_TO.join(ends)}"

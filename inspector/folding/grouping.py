@@ -151,7 +151,8 @@ class Grouping:
             inner = self.ground.common_path(part)
             inner = inner if len(inner) > len(path) else path
             of = name_of(inner) or lines
-            label = f"{of}, step {number}" if of else f"step {number}"
+            step = f"up to step {number}" if number == 1 and _has_more_than_one_step(parts) else f"step {number}"
+            label = f"{of}, {step}" if of else step
             found.append(FoldedBox("step", label, inner, part))
         return found
 
@@ -165,3 +166,10 @@ class Grouping:
         most = max(files, key=lambda file: (files[file], file))
         lines = sorted(line for file, line in own if file == most)
         return f"line {lines[0]}" if len(lines) == 1 else f"lines {lines[0]}{_TO}{lines[-1]}"
+
+
+def _has_more_than_one_step(parts: Sequence[list[int]]) -> bool:
+    """Whether the first iteration is much larger than others: earlier ones did something else, or what is before
+    the loop has the same lines."""
+    typical = sorted(map(len, parts))[len(parts) // 2]
+    return len(parts[-1]) >= 2 * typical

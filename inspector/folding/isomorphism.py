@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Sequence
 from functools import cached_property
 from typing import Any
 
-from inspector.folding.part_shape import PartShapes
+from inspector.folding.part_shape import PartShapes, outside_of_parts
 from inspector.graph.topology import Topology
 
 StructureKey = tuple[Any, ...]
@@ -19,13 +19,12 @@ Label = Callable[[int], Any]
 """Position → the properties that must be equal: name, place within the part."""
 
 _Edge = tuple[int, int, int, int]
-"""An edge of a function: its slot, its input_nr, its target, and the target as seen from outside of the part."""
+"""An edge of a function: its slot, its input_nr, its target, and what the target is outside of the part."""
 
 LONGEST_PERIOD = 8
 """Maximum period of alternating parts (a local and a global attention layer)."""
 _FEW = 40
 """Functions of a part for which its shape would take longer than its certificate."""
-_OUTSIDE = -1
 
 
 class IsomorphismKey:
@@ -39,6 +38,7 @@ class IsomorphismKey:
         self._shapes = {
             of.index[function]: tuple(of.tensors.shape(leaf)) for function, leaf in of.leaves.items()
         }
+        self._beyond = outside_of_parts(of)
 
     def key_of_equal(self, positions: Sequence[int], label: Label, labels: Any) -> StructureKey:
         """`key_of`, found once for parts of the same shape. labels: a number for the label of each function."""
@@ -60,7 +60,7 @@ class IsomorphismKey:
 
     @cached_property
     def _part_shapes(self) -> PartShapes:
-        return PartShapes(self._of, map(self._shapes.get, range(len(self._of))))
+        return PartShapes(self._of, map(self._shapes.get, range(len(self._of))), self._beyond)
 
     def key_of(self, positions: Sequence[int], label: Label) -> StructureKey:
         """The certificate of a part."""
@@ -115,10 +115,10 @@ class IsomorphismKey:
         """The edges of a function, by slot. A target outside of a part counts only if it is a leaf."""
         found = self._edges.get(position)
         if found is None:
-            of, is_leaf = self._of, self._of.leaf_flags
+            of, beyond = self._of, self._beyond
             own = slice(of.starts[position], of.starts[position + 1])
             found = self._edges[position] = [
-                (slot, input_nr, target, target if is_leaf[target] else _OUTSIDE)
+                (slot, input_nr, target, beyond[target])
                 for slot, input_nr, target in zip(
                     of.edges.slots[own], of.edges.input_nrs[own], of.targets[own], strict=True
                 )

@@ -11,18 +11,19 @@ from typing import Any
 
 import numpy
 
+from inspector.folding.context import mask_digits
 from inspector.graph.topology import Topology
 
 
 class PartShapes:
     """The shapes of parts of one graph."""
 
-    def __init__(self, of: Topology, colors: Iterable[Hashable]) -> None:
-        """colors: what must be equal of two functions, by position."""
+    def __init__(self, of: Topology, colors: Iterable[Hashable], beyond: Sequence[int]) -> None:
+        """colors: what must be equal of two functions, by position. beyond: see `outside_of_parts`."""
         edges = zip(of.edges.slots, of.edges.input_nrs, strict=True)
         self._colors = numbered(colors)
         self._turns = numpy.array(of.turns, numpy.int32)
-        self._is_leaf = numpy.frombuffer(of.leaf_flags, numpy.uint8).astype(bool)
+        self._beyond = numpy.array(beyond, numpy.int32)
         self._roots = of.roots
         self._leaving = _Ways(of.starts, of.targets, numbered(edges))
         self._arriving = _Ways(of.arrivals.starts, of.arrivals.sources, numbered(of.arrivals.numbers))
@@ -34,7 +35,7 @@ class PartShapes:
         places[part] = numpy.arange(len(part), dtype=numpy.int32)
         counts, targets, kinds = self._leaving.of(part)
         inner = places[targets]
-        ends = numpy.where(inner >= 0, inner, numpy.where(self._is_leaf[targets], -2 - targets, -1))
+        ends = numpy.where(inner >= 0, inner, _OUTER - self._beyond[targets])
         entered, sources, numbers = self._arriving.of(part)
         outside = places[sources] < 0
         rows = numpy.repeat(places[part], entered)[outside]
@@ -57,7 +58,7 @@ class PartShapes:
         counts, targets, kinds = self._leaving.of(flat)
         starting, places = numpy.repeat(rows, counts), self._places
         places[flat] = rows % size
-        outer = numpy.where(self._is_leaf[targets], -2 - targets, -1)
+        outer = _OUTER - self._beyond[targets]
         ends = numpy.where(owners[targets] == owners[flat[starting]], places[targets], outer)
         places[flat] = -1
         entered, sources, numbers = self._arriving.of(flat)
@@ -87,11 +88,26 @@ class PartShapes:
         rows = numpy.repeat(numpy.arange(len(part)), counts)
         slots = numpy.arange(len(rows)) - numpy.repeat(numpy.cumsum(counts) - counts, counts)
         edges[rows, 2 * slots] = kinds
-        edges[rows, 2 * slots + 1] = numpy.where(self._is_leaf[targets], targets, -1)
+        edges[rows, 2 * slots + 1] = self._beyond[targets]
         entered[numpy.isin(part, self._roots)] = 1
         columns = numpy.column_stack((labels[part], self._colors[part], entered > 0, edges))
         known: dict[bytes, int] = {}  # numpy.unique would sort the rows, which takes ten times as long
         return [known.setdefault(row.tobytes(), len(known)) for row in columns]
+
+
+def outside_of_parts(of: Topology) -> list[int]:
+    """What each function is to the parts that it is outside of, by position: for a leaf, the first leaf of its
+    shape whose name differs in numbers at most; -1 for others.
+
+    So modules that are called again are equal, each with its own parameters: `members[0]` and `members[1]`.
+    """
+    found = [position if is_leaf else -1 for position, is_leaf in enumerate(of.leaf_flags)]
+    first: dict[Hashable, int] = {}
+    for function, leaf in of.leaves.items():
+        position, name = of.index[function], of.tensors.name(leaf)
+        key = (mask_digits(name), tuple(of.tensors.shape(leaf))) if name else position
+        found[position] = first.setdefault(key, position)
+    return found
 
 
 def _padded(values: Any, rows: Any, count: int) -> Any:
@@ -102,6 +118,8 @@ def _padded(values: Any, rows: Any, count: int) -> Any:
     return found
 
 
+_OUTER = -2
+"""The end of an edge to a leaf outside of a part is below this, and above it otherwise."""
 _MOST_EDGES = 4
 """Edges of a function of which there are many."""
 

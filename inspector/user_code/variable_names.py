@@ -34,11 +34,18 @@ class Owner:
 
 
 class _HeldModule(NamedTuple):
-    """A module in a variable. is_users: whether the variable, or the module's class, is the user's."""
+    """A module in a variable. is_users: whether the variable, or the module's class, is the user's. code: that
+    assigns the variable."""
 
     name: str
     module: torch.nn.Module
     is_users: bool
+    code: CodeType | None = None
+
+    @property
+    def is_of_a_loop(self) -> bool:
+        """Whether a loop assigns the variable, so that it held other modules before."""
+        return self.code is not None and self.name in loop_variables(self.code)
 
 
 class Names:
@@ -99,7 +106,7 @@ class Names:
                     self._codes[id(value)] = code
                 self.add(name, value)
             elif issubclass(kind, torch.nn.Module):
-                self._modules.setdefault(id(value), _HeldModule(name, value, not is_library))
+                self._modules.setdefault(id(value), _HeldModule(name, value, not is_library, code))
             elif not name.startswith("__"):
                 self._containers.add(name, value, is_library=is_library)
 
@@ -113,11 +120,11 @@ class Names:
         for name, module, in_users_variable in self._containers.modules:
             is_users = in_users_variable and "._" not in name  # what an object keeps private is its own
             held = self._modules.setdefault(id(module), _HeldModule(name, module, is_users))
-            if is_users and not held.is_users:  # `trainer.model` says more than `pl_module`
+            if is_users and (not held.is_users or held.is_of_a_loop):  # `trainer.model` says more than `pl_module`
                 self._modules[id(module)] = _HeldModule(name, module, is_users)
         self._outermost = [
             _HeldModule(name, module, is_users or (files is not None and files.defines(type(module))))
-            for name, module, is_users in self._find_outermost()
+            for name, module, is_users, _ in self._find_outermost()
         ]
         prefixes: dict[int, str] = {}
         for name, module in self.modules():
