@@ -568,7 +568,10 @@ def test_what_is_before_the_loop_is_not_counted_as_its_first_step() -> None:
         y = torch.ones(1, 2)
         for step in range(11):
             k1 = field(y)
-            y = y + 0.1 * k1 if step < 4 else y + 0.1 * (k1 + field(y + 0.1 * k1)) / 2
+            if step < 4:  # noqa: SIM108 (a line of its own for each kind of step)
+                y = y + 0.1 * k1
+            else:
+                y = y + 0.1 * (k1 + field(y + 0.1 * k1)) / 2
         return y.sum()
 
     with inspector.record() as recording:

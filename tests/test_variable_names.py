@@ -6,6 +6,7 @@ import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -89,6 +90,15 @@ class Pair:
     right: torch.Tensor
 
 
+class Row(NamedTuple):
+    left: torch.Tensor
+    right: Any
+
+
+class Longer(Row):
+    """A class of its own, as those that add methods."""
+
+
 class Slots:
     __slots__ = ("tensor",)
 
@@ -103,6 +113,10 @@ class Slots:
         (lambda a, b: Pair(a, b), {"v.left", "v.right"}),
         (lambda a, b: SimpleNamespace(a=a, inner=SimpleNamespace(b=[b])), {"v.a", "v.inner.b[0]"}),
         (lambda a, b: [[[a, [b]]]], {"v[0][0][0]"}),
+        (lambda a, b: Row(a, [b]), {"v.left", "v.right[0]"}),
+        (lambda a, b: Longer(a, b), {"v.left", "v.right"}),
+        (lambda a, b: torch.return_types.max((a, b)), {"v[0]", "v[1]"}),
+        (lambda a, b: Pair({"w": a}, SimpleNamespace(row=Row(b, 1))), {"v.left['w']", "v.right.row.left"}),
         (lambda a, b: Slots(), set()),
         (lambda a, b: "text", set()),
     ],

@@ -23,6 +23,9 @@ STRONG = "bold"
 
 _GAP, _NARROW_GAP = 3, 2
 _MOST_LETTERS = 6
+_EQUALS = " = "
+_SHORT_LABEL, _LEAST_LABEL = 12, 6
+"""Width of a label whose value is too wide, and the minimum."""
 _RIGHT_TO_LEFT = ("R", "AL", "AN")
 _LEFT_TO_RIGHT_MARK = "\u200e"
 
@@ -56,13 +59,21 @@ def fit_paths(names: Iterable[str], width: int) -> dict[str, str]:
         counts = Counter([*found.values(), *short.values()])
         found |= {name: label for name, label in short.items() if counts[label] == 1}
         waiting = [name for name in waiting if name not in found]
+    # The words before the last may differ at their ends only
+    short = {name: fit_text(_initials(name, 0, 1, last=2), width) for name in waiting}
+    counts = Counter([*found.values(), *short.values()])
+    found |= {name: label for name, label in short.items() if counts[label] == 1}
+    waiting = [name for name in waiting if name not in found]
     return found | {name: fit_text(name, cell_len(name)) for name in waiting}
 
 
-def _initials(name: str, width: int, letters: int) -> str:
-    """A path whose first components keep some letters and their number, as many as the width needs."""
+def _initials(name: str, width: int, letters: int, last: int = 1) -> str:
+    """A path whose first components keep some letters and their number, as many as the width needs.
+
+    last: number of components that stay whole.
+    """
     parts = name.split(".")
-    for position, part in enumerate(parts[:-1]):
+    for position, part in enumerate(parts[:-last]):
         if cell_len(".".join(parts)) <= width:
             break
         stem = part.rstrip("0123456789")
@@ -87,12 +98,15 @@ def natural_width(rows: Sequence[Sequence[Text]], at_most: dict[int, int]) -> in
     return sum(counted) + _NARROW_GAP * (len(widths) - 1)
 
 
-def columns(rows: Sequence[Sequence[Text]], width: int, shrink: Sequence[tuple[int, int]]) -> list[Text]:
+def columns(
+    rows: Sequence[Sequence[Text]], width: int, shrink: Sequence[tuple[int, int]], labelled: int | None = None
+) -> list[Text]:
     """Rows of cells as aligned lines of at most `width`; the first row has the headings.
 
     Where they do not fit, types get short, as in torch.fx (`f32[8, 3]`), then lists of numbers and what follows a
-    shape lose their end, then everything. shrink: (column, minimum width) in the order in which columns are
-    shortened.
+    shape lose their end, then everything; a heading gets a second line at its underscore. shrink: (column, minimum
+    width) in the order in which columns are shortened. labelled: a column of `label = value`, whose labels are
+    shortened before values.
     """
     widths = _widths(rows)
     gaps = len(widths) - 1
@@ -100,14 +114,32 @@ def columns(rows: Sequence[Sequence[Text]], width: int, shrink: Sequence[tuple[i
     if sum(widths) + gap * gaps > width:
         rows = [[_with_short_types(cell) for cell in row] for row in rows]
         widths = _widths(rows)
-    whole = _widths([[cell[: _needed(cell.plain)] for cell in row] for row in rows[1:]] or rows)
+    whole = [
+        max(_least_width(cell.plain, is_labelled=column == labelled) for cell in cells)
+        for column, cells in enumerate(zip(*(rows[1:] or rows), strict=True))
+    ]
     for leasts in (whole, [0] * len(widths)):
         excess = sum(widths) + gap * gaps - width
         for column, least in shrink:
             given = max(0, min(excess, widths[column] - max(least, leasts[column])))
             widths[column] -= given
             excess -= given
-    return [_aligned(row, widths, gap) for row in rows]
+    if labelled is not None:
+        rows = [
+            [_with_short_label(cell, widths[at]) if at == labelled else cell for at, cell in enumerate(row)]
+            for row in rows
+        ]
+    return [_aligned(row, widths, gap) for row in (*_headings(rows[0], widths), *rows[1:])]
+
+
+def _headings(cells: Sequence[Text], widths: Sequence[int]) -> list[Sequence[Text]]:
+    """The headings in one line, or in two if one of them is too wide: `requires_` above `grad`."""
+    pairs = zip(cells, widths, strict=True)
+    ends = [cell.plain.find("_") + 1 if cell.cell_len > width else 0 for cell, width in pairs]
+    if not any(ends):
+        return [cells]
+    above = [cell[:end] for cell, end in zip(cells, ends, strict=True)]
+    return [above, [cell[end:] for cell, end in zip(cells, ends, strict=True)]]
 
 
 def _widths(rows: Sequence[Sequence[Text]]) -> list[int]:
@@ -125,6 +157,24 @@ def _needed(text: str) -> int:
         return found.start()
     shape = _SHAPE.search(text)
     return len(text) if shape is None else shape.end()
+
+
+def _least_width(text: str, *, is_labelled: bool) -> int:
+    """The width of what says most in a cell."""
+    label, equals, content = text.rpartition(_EQUALS) if is_labelled else ("", "", text)
+    return min(cell_len(label), _SHORT_LABEL) + cell_len(equals + content[: _needed(content)])
+
+
+def _with_short_label(cell: Text, width: int) -> Text:
+    """`hidden * w…ale = f32[5, 3]`: a cell that is too wide with a shorter label, if its value has room then."""
+    label, equals, content = cell.plain.rpartition(_EQUALS)
+    if cell.cell_len <= width or not equals:
+        return cell
+    for end in filter(None, (len(content), _needed(content))):
+        room = width - cell_len(equals + content[:end])
+        if room >= min(cell_len(label), _LEAST_LABEL):
+            return Text.assemble(_shorten(label, room), cell[len(label) : len(label) + len(equals) + end])
+    return Text.assemble(_shorten(label, _SHORT_LABEL), cell[len(label) :])
 
 
 def _without_norm(cell: Text, width: int) -> Text:
