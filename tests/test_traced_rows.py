@@ -81,7 +81,7 @@ def test_columns_are_those_of_the_rows(made):
     late, whole = map(topology_of, both(made()))
     for name in ("ids", "starts", "targets", "makers", "roots", "index", "order", "levels", "leaves", "arrivals"):
         assert getattr(late, name) == getattr(whole, name), name
-    for name in ("names", "leaf_flags", "modules", "passes", "sources", "steps", "gradients", "parts"):
+    for name in ("names", "leaf_flags", "modules", "passes", "sources", "made_in", "steps", "gradients", "parts"):
         assert getattr(late.functions, name) == getattr(whole.functions, name), name
     every = range(len(whole))
     assert late.functions.saved_bytes(every) == whole.functions.saved_bytes(every)

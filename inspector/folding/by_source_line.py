@@ -18,7 +18,8 @@ MOST_OF_A_LINE = 12
 LEAST_TIMES = 3
 """Minimum number of times that a line that calls a module ran: what is beside the module is not the expression."""
 
-_Line = tuple[str, int]
+_Line = tuple[str, int, int]
+"""File, line, and the backward call that ran in it and created the functions; 0 if none did."""
 _TO = "\N{EN DASH}"
 
 
@@ -53,8 +54,9 @@ def _groups(context: FoldingContext, items: Sequence[Item], depth: int) -> list[
     calling = context.calls.lines_below(depth)
     kept: list[list[int]] = []
     for line, found in groups.items():
-        several = [group for group in found if 1 < len(group) <= MOST_OF_A_LINE]
-        kept += several if line not in calling or len(several) >= LEAST_TIMES else []
+        most = len(context) // 2 if line[-1] else MOST_OF_A_LINE
+        several = [group for group in found if 1 < len(group) <= most]
+        kept += several if line[-1] or line[:2] not in calling or len(several) >= LEAST_TIMES else []
     return kept
 
 
@@ -63,7 +65,7 @@ def _iterations(context: FoldingContext, group: dict[int, _Line]) -> list[list[i
 
     group: connected functions, each with the line. Few functions are of one iteration.
     """
-    if len(group) <= MOST_OF_A_LINE:
+    if len(group) <= MOST_OF_A_LINE or next(iter(group.values()))[-1]:
         return [sorted(group)]
     parts: list[list[int]] = []
     left = dict(group)
@@ -88,7 +90,8 @@ def _of_iteration(context: FoldingContext, lines: dict[int, _Line], line: _Line,
 
 
 def _line(context: FoldingContext, position: int) -> _Line | None:
-    return file_and_line(context.source(position))
+    place = file_and_line(context.source(position))
+    return None if place is None else (*place, context.made_in(position) or 0)
 
 
 def _box(context: FoldingContext, group: list[int], depth: int) -> FoldedBox:
@@ -98,9 +101,12 @@ def _box(context: FoldingContext, group: list[int], depth: int) -> FoldedBox:
 
 
 def _label(context: FoldingContext, group: list[int], depth: int) -> str:
-    """The code of a line; if it calls a module, its number and the functions beside that module."""
+    """The code of a line, after the number of the backward call that created the functions, if one did; for a line
+    that calls a module, its number and the functions beside that module."""
     source = context.source(group[0])
     assert source is not None and "code" in source
+    if (call := context.made_in(group[0])) is not None:
+        return f"call {call}: {' '.join(source['code'].split()).removeprefix('return ')}"
     if file_and_line(source) not in context.calls.lines_below(depth):
         return " ".join(source["code"].split())
     ordered = sorted(group, key=context.turns.__getitem__)

@@ -50,6 +50,10 @@ class FoldingContext:
         """Where a function was created."""
         return self.topology.functions.sources[position]
 
+    def made_in(self, position: int) -> int | None:
+        """The backward call that created a function; None for a function of the forward."""
+        return self.topology.functions.made_in[position]
+
     def is_leaf(self, item: Item) -> bool:
         """Whether an item is an AccumulateGrad."""
         return not isinstance(item, FoldedBox) and self._is_leaf[item] == 1

@@ -97,7 +97,7 @@ class PartShapes:
 
 def outside_of_parts(of: Topology) -> list[int]:
     """What each function is to the parts that it is outside of, by position: for a leaf, the first leaf of its
-    shape whose name differs in numbers at most; -1 for others.
+    shape that has no name either, or one that differs in numbers at most; -1 for others.
 
     So modules that are called again are equal, each with its own parameters: `members[0]` and `members[1]`.
     """
@@ -105,8 +105,8 @@ def outside_of_parts(of: Topology) -> list[int]:
     first: dict[Hashable, int] = {}
     for function, leaf in of.leaves.items():
         position, name = of.index[function], of.tensors.name(leaf)
-        key = (mask_digits(name), tuple(of.tensors.shape(leaf))) if name else position
-        found[position] = first.setdefault(key, position)
+        kind = name and mask_digits(name), tuple(of.tensors.shape(leaf))
+        found[position] = first.setdefault(kind, position)
     return found
 
 
