@@ -87,7 +87,7 @@ def test_every_value_is_said_before_and_after_backward(tmp_path: Path, program: 
     assert "?" not in "".join(earlier + after)
     for name in shown:
         tensor = tensor_of(names, name)
-        (first,), (last,) = ([line for line in lines if line.startswith(f"{name}: ")] for lines in (earlier, after))
+        first, last = (next(line for line in lines if line.startswith(f"{name}: ")) for lines in (earlier, after))
         assert f"data {written(tensor)}; grad " in first and f"data {written(tensor)}; grad " in last
         grad = written(tensor.grad if tensor.is_leaf else None)
         assert last.removesuffix(" (not a leaf)").endswith(f" → {grad}")
