@@ -139,7 +139,8 @@ def autoencoder() -> nn.Module:
     return nn.Sequential(
         *(nn.Conv2d(2, 4, 3, padding=1, padding_mode="reflect"), nn.BatchNorm2d(4), nn.Mish()),
         *(nn.Conv2d(4, 4, 3, 2, 1, padding_mode="replicate"), nn.GroupNorm(2, 4), nn.Hardswish()),
-        *(nn.Upsample(scale_factor=2, mode="bilinear"), nn.ConvTranspose2d(4, 8, 3, padding=1), nn.PixelShuffle(2)),
+        *(nn.Upsample(scale_factor=2, mode="bilinear"), nn.ConvTranspose2d(4, 8, 3, padding=1)),
+        nn.PixelShuffle(2),
     )
 
 

@@ -12,6 +12,7 @@ from inspector.folding.module_paths import Path
 from inspector.graph.node_names import without_backward
 from inspector.graph.places import file_and_line
 from inspector.graph.traversal import on_cycles, reach
+from inspector.typography import one_line
 
 MOST_OF_A_LINE = 12
 """Maximum number of functions in a box for a line; a line that created more ran in a loop, or contains one."""
@@ -106,9 +107,9 @@ def _label(context: FoldingContext, group: list[int], depth: int) -> str:
     source = context.source(group[0])
     assert source is not None and "code" in source
     if (call := context.made_in(group[0])) is not None:
-        return f"call {call}: {' '.join(source['code'].split()).removeprefix('return ')}"
+        return f"call {call}: {one_line(source['code']).removeprefix('return ')}"
     if file_and_line(source) not in context.calls.lines_below(depth):
-        return " ".join(source["code"].split())
+        return one_line(source["code"])
     ordered = sorted(group, key=context.turns.__getitem__)
     ends = [without_backward(context.name(position)) for position in (ordered[0], ordered[-1])]
     return f"line {source['line']}: {_TO.join(ends)}"

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from inspector.typography import sanitize
+from inspector.typography import one_line
 
 VALUE = "#1f7fbf"
 GRADIENT = "#c85f0a"
@@ -35,7 +35,7 @@ def fit_text(text: str, width: int = 32) -> str:
 
     A left-to-right mark after right-to-left text keeps the numbers that follow in order.
     """
-    cut = _shorten(" ".join(sanitize(text).split()), width)
+    cut = _shorten(one_line(text), width)
     if any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in cut):
         return cut + _LEFT_TO_RIGHT_MARK
     return cut

@@ -3,7 +3,7 @@
 from inspector.typography.fonts import FACES, Face
 from inspector.typography.metrics import cap_height, covers, shorten, shorten_name, width
 from inspector.typography.number_format import bytes_text, format_number, pluralize, shape_text, value_text
-from inspector.typography.sanitize import sanitize
+from inspector.typography.sanitize import one_line, sanitize
 
 __all__ = [
     "FACES",
@@ -12,6 +12,7 @@ __all__ = [
     "cap_height",
     "covers",
     "format_number",
+    "one_line",
     "pluralize",
     "sanitize",
     "shape_text",

@@ -46,7 +46,7 @@ still changes in proportion."""
 
 _FLAT_AT_ONE = "hardsigmoid"
 _EXACT = ("relu", "threshold", "hardswish", "hardsigmoid")
-"""Functions whose output is exactly zero where they are flat (hardsigmoid: at its lower end; it is 1 at the upper)."""
+"""Functions whose output is exactly zero where they are flat (hardsigmoid: at its lower end)."""
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
