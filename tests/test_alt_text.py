@@ -92,3 +92,31 @@ def test_every_value_is_said_before_and_after_backward(tmp_path: Path, program: 
         grad = written(tensor.grad if tensor.is_leaf else None)
         assert last.removesuffix(" (not a leaf)").endswith(f" → {grad}")
         assert "→" not in first
+
+
+TITLES: dict[str, tuple[str, str]] = {
+    "comments between the lines": (
+        "z = (\n    (x - y)  # the residual: {not a placeholder} 100 %\n    .pow(2)\n"
+        '    # "half" a comment, ‖x‖₂ → ∞\n    .mean()\n) + 0.1 * x.sum()  # λ=0.1',
+        "z = ((x - y).pow(2).mean()) + 0.1 * x.sum()",
+    ),
+    "a sign that is no comment": ('z = (x * y).sum() * len("# two")', 'z = (x * y).sum() * len("# two")'),
+    "a text beside it": ('f"{(x * y).sum()}"; z = (x / y).sum()  # {z}', "z = (x / y).sum()"),
+    "a walrus": ("if (z := (x * y).sum()) > -9: pass  # yes", "if (z := (x * y).sum()) > -9: pass"),
+    "letters of other scripts": ("é = x * y; Δ = é.exp()\nz = Δ.mean() + é.sum()  # ∑", "z = Δ.mean() + é.sum()"),
+    "arguments over lines": (
+        "z = F.mse_loss(\n    x,  # predicted\n    y,  # wanted\n)",
+        "z = F.mse_loss(x, y,)",
+    ),
+}
+"""Programs that compute z, and the code in the title of their figures."""
+
+
+@pytest.mark.parametrize("program", TITLES)
+def test_titles_have_code_alone(tmp_path: Path, program: str) -> None:
+    text, code = TITLES[program]
+    given = "x, y = torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor([3.0, 5.0])"
+    graph, _ = recorded(tmp_path, f"{given}\n{text}\nz.backward()")
+    root = ElementTree.fromstring(inspector.draw(graph).svg())
+    (title,) = [element.text for element in root if element.tag.endswith("}title")]
+    assert title == f"{code}: before and after z.backward()"

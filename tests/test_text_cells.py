@@ -88,6 +88,18 @@ def test_a_label_is_shortened_before_its_value(cell: str, kept: str) -> None:
     assert cell[0] in line.removeprefix("1 AddBackward")[:4]
 
 
+def test_shortened_labels_stay_different() -> None:
+    """Paths keep their initials; what would be the same twice stays whole, and its value gives way."""
+    cells = ["heads.cls.weight = f32[3, 6]", "heads.box.weight = f32[4, 6]"]
+    cells += ["f(a, b, c, 1) = 2.5", "f(a, b, d, 1) = 3.5"]
+    rows = [[Text("Node"), Text("tensor")], *([Text("1 AddBackward"), Text(cell)] for cell in cells)]
+    lines = columns(rows, 38, [(1, 12)], labelled=1)[1:]
+    shown = [line.plain.removeprefix("1 AddBackward").strip() for line in lines]
+    assert shown[:2] == ["h.c.weight = f32[3, 6]", "h.b.weight = f32[4, 6]"]
+    narrow = [line.plain for line in columns(rows[:1] + rows[3:], 28, [(1, 12)], labelled=1)[1:]]
+    assert len(set(narrow)) == 2
+
+
 def test_what_is_no_label_is_left_alone() -> None:
     """The left side of an equation in another column is arithmetic."""
     rows = [[Text("Node"), Text("gradient")], [Text("1 AddBackward"), Text("0.125 · 0.25 · 0.5 = 0.015625")]]

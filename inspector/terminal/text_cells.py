@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len, set_cell_size
@@ -115,8 +115,8 @@ def columns(
         rows = [[_with_short_types(cell) for cell in row] for row in rows]
         widths = _widths(rows)
     whole = [
-        max(_least_width(cell.plain, is_labelled=column == labelled) for cell in cells)
-        for column, cells in enumerate(zip(*(rows[1:] or rows), strict=True))
+        max([_heading_width(heading.plain), *(_least_width(cell.plain, column == labelled) for cell in cells)])
+        for column, (heading, *cells) in enumerate(zip(*rows, strict=True))
     ]
     for leasts in (whole, [0] * len(widths)):
         excess = sum(widths) + gap * gaps - width
@@ -125,10 +125,8 @@ def columns(
             widths[column] -= given
             excess -= given
     if labelled is not None:
-        rows = [
-            [_with_short_label(cell, widths[at]) if at == labelled else cell for at, cell in enumerate(row)]
-            for row in rows
-        ]
+        cells = _with_short_labels([row[labelled] for row in rows], widths[labelled])
+        rows = [[*row[:labelled], cell, *row[labelled + 1 :]] for row, cell in zip(rows, cells, strict=True)]
     return [_aligned(row, widths, gap) for row in (*_headings(rows[0], widths), *rows[1:])]
 
 
@@ -146,6 +144,7 @@ def _widths(rows: Sequence[Sequence[Text]]) -> list[int]:
     return [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
 
 
+_PATH = re.compile(r"\w+(\.\w+)+")
 _LIST = re.compile(r"(^|\s)\[")
 _SHAPE = re.compile(r"\w\[[\d, ]*\]")
 _TYPE = re.compile(r"\b(b?f|u?i|c)(?:loat|nt|omplex)(\d+)(?=\[)")
@@ -159,10 +158,29 @@ def _needed(text: str) -> int:
     return len(text) if shape is None else shape.end()
 
 
-def _least_width(text: str, *, is_labelled: bool) -> int:
+def _heading_width(heading: str) -> int:
+    """The width of a heading in two lines."""
+    end = heading.find("_") + 1
+    return max(cell_len(heading[:end]), cell_len(heading[end:]))
+
+
+def _least_width(text: str, is_labelled: bool) -> int:
     """The width of what says most in a cell."""
     label, equals, content = text.rpartition(_EQUALS) if is_labelled else ("", "", text)
     return min(cell_len(label), _SHORT_LABEL) + cell_len(equals + content[: _needed(content)])
+
+
+def _with_short_labels(cells: Sequence[Text], width: int) -> list[Text]:
+    """The cells of a column by `_with_short_label`, but different labels stay different."""
+    short = [_with_short_label(cell, width) for cell in cells]
+    whole: dict[str, set[str]] = defaultdict(set)
+    for cell, fitted in zip(cells, short, strict=True):
+        whole[_label(fitted)].add(_label(cell))
+    return [fitted if len(whole[_label(fitted)]) == 1 else cell for cell, fitted in zip(cells, short, strict=True)]
+
+
+def _label(cell: Text) -> str:
+    return cell.plain.rpartition(_EQUALS)[0]
 
 
 def _with_short_label(cell: Text, width: int) -> Text:
@@ -173,8 +191,13 @@ def _with_short_label(cell: Text, width: int) -> Text:
     for end in filter(None, (len(content), _needed(content))):
         room = width - cell_len(equals + content[:end])
         if room >= min(cell_len(label), _LEAST_LABEL):
-            return Text.assemble(_shorten(label, room), cell[len(label) : len(label) + len(equals) + end])
-    return Text.assemble(_shorten(label, _SHORT_LABEL), cell[len(label) :])
+            return Text.assemble(_short_label(label, room), cell[len(label) : len(label) + len(equals) + end])
+    return Text.assemble(_short_label(label, _SHORT_LABEL), cell[len(label) :])
+
+
+def _short_label(label: str, width: int) -> str:
+    is_path = _PATH.fullmatch(label) is not None
+    return _shorten(_initials(label, width, 1) if is_path else label, width)
 
 
 def _without_norm(cell: Text, width: int) -> Text:
