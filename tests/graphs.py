@@ -331,7 +331,8 @@ def layered(width: int, depth: int, *, letters: bool = False) -> Graph:
     letters: tell the leaves apart, instead of numbers: functions of leaves that differ in a number are equal.
     """
     program = Program()
-    last = [f"x{chr(97 + index // 26)}{chr(97 + index % 26)}" if letters else f"x{index}" for index in range(width)]
+    words = [f"x{one}{other}" for one in "abc" for other in "abcdefghijklmnopqrstuvwxyz"]
+    last = [words[index] if letters else f"x{index}" for index in range(width)]
     for name in last:
         program.leaf(name, 1.0)
     for layer in range(depth):
