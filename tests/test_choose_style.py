@@ -140,6 +140,17 @@ def unrolled() -> torch.Tensor:
     return (a @ x).square().sum()
 
 
+def towers() -> torch.Tensor:
+    """One net on an anchor, a positive and five negatives."""
+    tower = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 4))
+    a, p = (nn.functional.normalize(tower(torch.randn(8, 6)), dim=-1) for _ in range(2))
+    logits = [(a * p).sum(-1)]
+    for _ in range(5):
+        n = nn.functional.normalize(tower(torch.randn(8, 6)), dim=-1)
+        logits.append((a * n).sum(-1))
+    return nn.functional.cross_entropy(torch.stack(logits, 1) / 0.1, torch.zeros(8, dtype=torch.long))
+
+
 def heads() -> torch.Tensor:
     trunk = perceptron(4, 6)
     tasks = nn.ModuleDict({f"task_{name}": perceptron(6, 6, 2) for name in "abcdefgh"})
@@ -159,6 +170,14 @@ def test_pictures_of_programs_without_layers_in_a_row_fit_two_screens(program: C
     figure = draw(recorded(program))
     assert style_of(figure) == "modules" and fits_two_screens(*size(figure))
     assert any("full opens all" in remark for remark in figure.remarks)
+
+
+def test_a_slide_keeps_equal_models_together() -> None:
+    """Of functions beside each other, those of one stack do not get into different boxes."""
+    figure = draw(recorded(towers), FigureOptions(canvas="16:9"))
+    assert size(figure) == (960.0, 540.0) and "neighbouring Nodes share a box" in figure.remarks[0]
+    texts = [run.text for box in figure.scene.panels[0].boxes for run in box.texts]
+    assert "×5" in texts  # noqa: RUF001 (the sign of a stack)
 
 
 def test_a_small_step_with_a_derivative_keeps_its_attributes() -> None:
