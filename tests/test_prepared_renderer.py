@@ -96,6 +96,71 @@ def test_its_errors_are_told_and_it_can_be_stopped(tmp_path):
     assert said[1:] == ["-1"]
 
 
+DERIVES = f"""
+        sys.path.append({str(Path(__file__).parent)!r})
+        from graphs import saddle
+        from inspector.graph.json_rows import from_rows, to_rows
+        def bare():
+            rows = to_rows(saddle(2.0, 1.0))
+            for row in rows["edges"]:
+                row.pop("local", None)
+            return from_rows(rows)
+        def symbols(graph):
+            return [edge["local"]["symbol"] for *_, edge in graph.edges("next") if "local" in edge]
+        """
+
+
+def test_it_computes_derivatives_and_then_draws(tmp_path):
+    code = DERIVES + """
+        from inspector.commands import prepared_renderer
+        prepared_renderer._LONGEST_IMPORT = 60.0
+        while prepared._connected() is None:  # it does not listen yet
+            os.sched_yield()
+        for _ in range(2):
+            graph = bare()
+            prepared.derive(graph)
+            print(symbols(graph), "sympy" in sys.modules)
+        drawing = render_subprocess.RenderProcess(Path("report.json"), options, prepared)
+        print(drawing.wait(), len(drawing.files), drawing._child)
+        """
+    assert in_process(tmp_path, code).splitlines() == [
+        "['1', '-1', '2*x', '2*y'] False",
+        "['1', '-1', '2*x', '2*y'] False",
+        "None 3 None",
+    ]
+
+
+def test_derivatives_are_computed_here_if_it_has_not_imported_sympy_yet_or_crashes(tmp_path):
+    code = DERIVES + """
+        from inspector.commands import prepared_renderer
+        prepared_renderer._LONGEST_IMPORT = 0.0
+        while prepared._connected() is None:
+            os.sched_yield()
+        first = bare()
+        prepared.derive(first)
+        print(symbols(first), "sympy" in sys.modules)
+        drawing = render_subprocess.RenderProcess(Path("report.json"), options, prepared)
+        print(drawing.wait(), len(drawing.files), drawing._child)  # which asks what has imported it by then
+        """
+    assert in_process(tmp_path, code).splitlines() == ["['1', '-1', '2*x', '2*y'] True", "None 3 None"]
+
+
+def test_derivatives_are_computed_here_if_it_crashes(tmp_path):
+    code = DERIVES + """
+        from inspector.commands import prepared_renderer
+        prepared_renderer._LONGEST_IMPORT = 60.0
+        while prepared._connected() is None:
+            os.sched_yield()
+        os.kill(int.from_bytes(prepared._connection.getsockopt(1, 17, 12)[:4], sys.byteorder), signal.SIGKILL)
+        graph = bare()
+        prepared.derive(graph)
+        print(symbols(graph), "sympy" in sys.modules, asked(["--version"]))
+        drawing = render_subprocess.RenderProcess(Path("report.json"), options)
+        print(drawing.wait(), len(drawing.files), drawing._child.returncode)
+        """
+    assert in_process(tmp_path, code).splitlines() == ["['1', '-1', '2*x', '2*y'] True False", "None 3 0"]
+
+
 def test_it_is_not_started_where_torch_is_there_already(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     assert PreparedRenderer.start() is None
