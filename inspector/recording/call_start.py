@@ -151,7 +151,7 @@ class CallStart:
         names = run(NAMES, lambda: names_from(call.frame, recorders.files, recorders.inventory.given()), Names())
         if recorders.forward is not None:
             called = recorders.forward.record.modules
-            called.root_names = run(NAMES, lambda: root_names(called.alive(), names), ())
+            called.root_names = run(NAMES, lambda: root_names(called.alive(), names, called.members()), ())
         return names
 
     def _mode(self, index: int, small: bool, call: EngineCall) -> Literal["full", "light"]:
