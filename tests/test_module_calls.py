@@ -479,7 +479,7 @@ def test_a_sequence_that_is_made_for_one_call() -> None:
     assert names(recording.calls[0].graph) - {None} == {"encoder.0", "encoder.1", "decoder.0", "decoder.1"}
 
 
-def test_a_sequence_of_new_layers_still_has_the_name_of_its_class() -> None:
+def test_a_sequence_of_layers_that_nothing_else_holds() -> None:
     graph = recorded(lambda: nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 1))(torch.ones(2, 3)).sum())
     assert names(graph) == {None, "0", "1"}
 
