@@ -29,7 +29,7 @@ def recorded(program: Callable[[], Any]) -> Graph:
     return graph
 
 
-def changes(graph: Graph) -> dict[str, tuple[float, float]]:
+def changes(graph: Graph) -> dict[str, tuple[Any, Any]]:
     return {str(graph.tensor(item.tensor)["name"]): (item.sent, item.arrived) for item in hook_changes(graph)}
 
 
@@ -194,6 +194,76 @@ def test_a_root_that_is_used_by_another_root() -> None:
 
     graph = recorded(program)
     assert hook_changes(graph) == [] and x.grad is not None and float(x.grad) == 26.0
+
+
+def vector(*numbers: float) -> torch.Tensor:
+    return torch.tensor(numbers, requires_grad=True)
+
+
+def test_a_hook_that_clips_a_vector() -> None:
+    w = vector(1.0, 3.0)
+
+    def program() -> None:
+        w.register_hook(lambda g: g.clamp(-1, 1))
+        (w * w).sum().backward()
+
+    graph = recorded(program)
+    assert changes(graph) == {"w": ([2.0, 6.0], [1.0, 1.0])}
+    assert w.grad is not None and w.grad.tolist() == [1.0, 1.0]
+    assert "a hook changed the gradient of w: [2, 6] → [1, 1]" in printed(graph)
+    assert "a hook changed the gradient of w: [2, 6] → [1, 1]" in noted(graph)
+
+
+def test_a_hook_on_a_large_weight_and_one_on_what_it_makes() -> None:
+    layer = nn.Linear(8, 8, bias=False)
+
+    def program() -> None:
+        layer.weight.register_hook(lambda g: g / 4)
+        hidden = layer(torch.ones(3, 8))
+        hidden.register_hook(lambda g: g * 2)
+        hidden.tanh().sum().backward()
+
+    graph = recorded(program)
+    found = changes(graph)
+    assert found.keys() == {"weight", "hidden"}
+    (before, after), (sent, arrived) = found["weight"], found["hidden"]
+    assert layer.weight.grad is not None and after["norm"] == pytest.approx(float(layer.weight.grad.norm()))
+    assert before["norm"] == pytest.approx(4 * after["norm"])
+    assert arrived["norm"] == pytest.approx(2 * sent["norm"])
+    assert "a hook changed the gradient of weight: norm" in printed(graph)
+
+
+def test_hooks_on_all_parameters_are_not_all_told() -> None:
+    layers = nn.Sequential(*[nn.Linear(2, 2) for _ in range(5)])
+
+    def program() -> None:
+        for parameter in layers.parameters():
+            parameter.register_hook(lambda g: g * 3)
+        layers(torch.ones(1, 2)).sum().backward()
+
+    graph = recorded(program)
+    assert len(changes(graph)) == 10
+    assert printed(graph).count("a hook changed the gradient of") == 6
+    assert "hooks changed 4 more gradients" in printed(graph)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        lambda w, big: (w * w + w.sin() - w).sum().backward(),
+        lambda w, big: (big @ big + big.T).mean().backward(),
+        lambda w, big: w.expand(4, 2).pow(2).sum().backward(),
+        lambda w, big: (w.view(1, 2) * 2)[0].mul_(3).add_(1).sum().backward(),
+        lambda w, big: torch.stack([*w.unbind(), *big[0]]).prod().backward(),
+        lambda w, big: (big * 2).register_hook(lambda g: None) and big.sum().backward(),
+        lambda w, big: (w.half() * 0.3).sum().backward(),
+        lambda w, big: (w * torch.inf).sum().backward(),
+        lambda w, big: torch.autograd.grad(w.pow(3).sum(), w, create_graph=True)[0].sum().backward(),
+    ],
+)
+def test_sums_casts_and_views_are_no_hooks(program: Callable[..., Any]) -> None:
+    torch.manual_seed(0)
+    assert changes(recorded(lambda: program(vector(1.0, -2.0), torch.randn(4, 4, requires_grad=True)))) == {}
 
 
 # Leaves without a grad

@@ -17,7 +17,7 @@ from inspector.styles.plan import SMALL_SIZE, TITLE_SIZE, LegendEntry, StyledTex
 from inspector.styles.shown_name import shown_name
 from inspector.styles.subject import Subject
 from inspector.styles.value_text import plain_text
-from inspector.typography import format_number
+from inspector.typography import change_text, format_number
 
 LONGEST_CODE = 48
 """Characters of code that a title repeats."""
@@ -126,7 +126,7 @@ def _changed(subject: Subject) -> Iterator[StyledText]:
     for change in hook_changes(subject.graph)[:_MOST_ALIASES] if subject.ran else ():
         tensor = subject.graph.tensor(change.tensor)
         name = subject.name(tensor) or subject.graph.function(change.function)["name"]
-        text = f"{format_number(change.sent)} → {format_number(change.arrived)}"
+        text = change_text(change.sent, change.arrived)
         yield StyledText(f"a hook changed the gradient of {name}: {text}", "quiet", size=SMALL_SIZE)
 
 

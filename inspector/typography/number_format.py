@@ -35,6 +35,16 @@ def factor_text(value: bool | int | float | complex) -> str:
     return f"({text})" if text.startswith(MINUS) else text
 
 
+def change_text(before: Value, after: Value) -> str:
+    """`13 → 130`, `[1, 2] → [0.1, 0.2]`, for large tensors `norm 4 → norm 0.01`."""
+    texts = [f"norm {value_text(it['norm'])}" if is_summary(it) else value_text(it) for it in (before, after)]
+    return " → ".join(text if len(text) <= _CHANGED else f"{text[: _CHANGED - 1]}…" for text in texts)
+
+
+_CHANGED = 32
+"""Maximum length of a value that changed."""
+
+
 def value_text(value: Value) -> str:
     """A value of the model (`inspector.graph.values`) in one line.
 
