@@ -34,7 +34,7 @@ class UserFrames:
         return frame
 
     def function_place(self, code: CodeType, user: FrameType | None) -> Place:
-        """The line of the `def` of a function; for one in a library, with the place in a user's frame that led
+        """The line where a function begins; for one in a library, with the place in a user's frame that led
         there."""
         head = (code, -1)
         if user is None or not is_librarys(code.co_filename, self._files):
