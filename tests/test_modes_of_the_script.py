@@ -171,6 +171,16 @@ SCRIPTS = {
             quietly(seen.__exit__, None, None, None)
             print(step, sorted((row.key, row.count) for row in seen.key_averages()))
         """,
+    "random-numbers-and-state": """
+        import random, sys
+        random.seed(1)
+        noisy = torch.nn.Sequential(torch.nn.Linear(40, 40), torch.nn.Dropout(0.5), torch.nn.RReLU())
+        for _ in range(5):
+            torch.distributions.Normal(noisy(torch.randn(5, 40)), 1.0).rsample().sum().backward()
+            print(random.random(), torch.rand(1).item(), noisy[0].weight.grad.sum().item())
+        print(torch.get_rng_state().sum(), torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"))
+        print(torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled(), sys.gettrace())
+        """,
     "forward-mode": """
         import torch.autograd.forward_ad as forward_mode
         x = torch.randn(3, 40)
