@@ -158,6 +158,25 @@ TRACERS = {
         print(values.tolist(), {name: value.norm().item() for name, value in found.items()})
         del models, base
         """,
+    "TorchScript": """
+        class Branching(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.linear = torch.nn.Linear(3, 3)
+            def forward(self, x):
+                if x.sum() > 0:
+                    x = x * 2
+                return self.linear(x).relu()
+        scripted = torch.jit.script(torch.nn.Sequential(Branching(), torch.nn.Linear(3, 1)))
+        optimizer = torch.optim.SGD(scripted.parameters(), lr=0.1)
+        for _ in range(2):
+            optimizer.zero_grad()
+            loss = scripted(torch.randn(4, 3)).sum() + scripted[0](torch.ones(1, 3)).sum()
+            loss.backward()
+            optimizer.step()
+            print(loss.item())
+        del scripted, loss
+        """,
     "shapes-without-data": """
         with torch.device("meta"):
             empty = Model()

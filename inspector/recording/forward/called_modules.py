@@ -88,4 +88,5 @@ class CalledModules:
 
 def is_sequence(module: nn.Module) -> bool:
     """Whether a module does nothing but call those that it contains."""
-    return type(module).forward is nn.Sequential.forward
+    found = (vars(kind)["forward"] for kind in type(module).__mro__ if "forward" in vars(kind))
+    return next(found, None) is nn.Sequential.forward  # read so, since that of TorchScript is a descriptor
