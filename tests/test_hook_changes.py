@@ -244,7 +244,9 @@ def test_hooks_on_all_parameters_are_not_all_told() -> None:
     graph = recorded(program)
     assert len(changes(graph)) == 10
     assert printed(graph).count("a hook changed the gradient of") == 6
-    assert "hooks changed 4 more gradients" in printed(graph)
+    assert "hooks changed 4 more gradients" in printed(graph) and len(noted(graph)) == 4
+    assert noted(graph)[0].startswith("a hook changed the gradient of 4.bias: [")
+    assert noted(graph)[-1] == "hooks changed 7 more gradients"
 
 
 @pytest.mark.parametrize(

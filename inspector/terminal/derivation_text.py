@@ -18,7 +18,7 @@ from inspector.terminal.edge_arithmetic import ArithmeticText, flows, sums
 from inspector.terminal.labels import gradient, tensor_label, tensor_labels, value
 from inspector.terminal.text_cells import QUIET, columns, natural_width, wrapped
 from inspector.terminal.tree_lines import tensors_made, tree_cells, visits
-from inspector.typography import change_text
+from inspector.typography import change_text, pluralize
 
 _TREE_SHARE = 0.45
 """Maximum share of the width for the tree; above it the branches move closer together."""
@@ -68,7 +68,7 @@ def _hooks(graph: Graph, width: int) -> list[Text]:
         for change in changes[:_MOST_HOOKS]
     ]
     if len(changes) > _MOST_HOOKS:
-        texts.append(f"hooks changed {len(changes) - _MOST_HOOKS} more gradients")
+        texts.append(f"hooks changed {pluralize(len(changes) - _MOST_HOOKS, 'more gradient')}")
     lines = [line for text in texts for line in wrapped(Text(), Text(text, style=QUIET), width)]
     return [Text(), *lines] if lines else []
 
