@@ -300,6 +300,50 @@ def test_parameters_that_were_frozen_after_the_forward() -> None:
     assert len(leaves) == 2 and not any(row["requires_grad"] for row in leaves)
 
 
+def test_parameters_that_were_thawed_after_the_forward() -> None:
+    """The graph has no way to them: it was made while they were frozen."""
+    model = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
+    model[0].requires_grad_(False)
+
+    def program() -> None:
+        out = model(torch.ones(1, 2)).sum()
+        model[0].requires_grad_(True)
+        out.backward()
+
+    graph = recorded(program)
+    held = {row["name"] for _, row in graph.tensors() if row["is_leaf"] and row["requires_grad"]}
+    assert held == {"2.weight", "2.bias"} and model[0].weight.grad is None
+
+
+def test_rows_of_a_jacobian_that_are_computed_at_once() -> None:
+    x, kept = torch.tensor([1.0, -2.0, 3.0], requires_grad=True), []
+
+    def program() -> None:
+        y = torch.stack([x.sum(), (x * x).sum(), x.prod()])
+        kept.extend(torch.autograd.grad(y, x, torch.eye(3), is_grads_batched=True))
+
+    graph = recorded(program)
+    (leaf,) = (row for _, row in graph.tensors() if row["name"] == "x")
+    assert leaf["gradient"] == kept[0].tolist() == [[1, 1, 1], [2, -4, 6], [-6, 3, -2]]
+    assert changes(graph) == {}
+
+
+def test_a_gradient_that_was_given_to_a_vector_twice() -> None:
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+
+    def program() -> None:
+        y = x**2
+        y.retain_grad()
+        y.backward(torch.tensor([2.0, 0.5]), retain_graph=True)
+        y.backward(torch.tensor([1.0, 1.0]))
+
+    graph = recorded(program)
+    (root,) = (graph.tensor(root) for root in graph.roots)
+    assert root["seed"] == [1.0, 1.0]
+    assert (root["before"]["grad"], root["after"]["grad"]) == ([2.0, 0.5], [3.0, 1.5])
+    assert x.grad is not None and x.grad.tolist() == [6.0, 6.0] and changes(graph) == {}
+
+
 def test_a_grad_that_a_hook_took_away() -> None:
     w = torch.tensor([1.0, 2.0], requires_grad=True)
 

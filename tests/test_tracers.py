@@ -158,6 +158,11 @@ TRACERS = {
         print(values.tolist(), {name: value.norm().item() for name, value in found.items()})
         del models, base
         """,
+    "compiled-and-never-called": """
+        never = torch.compile(lambda x: x * 2)
+        import torch._dynamo
+        print(callable(never))
+        """,
     "TorchScript": """
         class Branching(torch.nn.Module):
             def __init__(self):
