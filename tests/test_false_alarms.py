@@ -680,3 +680,44 @@ def test_labels_that_the_model_in_eval_makes_for_itself() -> None:
         return F.cross_entropy(head(encoder(x, src_key_padding_mask=hidden)).flatten(0, 1), labels.flatten())
 
     assert said(lambda: train(nn.ModuleList([encoder, head]), loss)) == []
+
+
+def regression(use: Callable[[nn.Module, torch.Tensor], Any], *, before: bool) -> list[str]:
+    """The rules told of a model whose last bias gets no gradient. use: something else that is made of the output,
+    before the loss or after the step."""
+    model = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))
+
+    def program() -> None:
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        for _ in range(3):
+            x = torch.randn(5, 2)
+            used = use(model, x) if before else 0
+            slope = torch.func.vmap(torch.func.grad(lambda row: model(row).sum()))(x)  # the bias is no part of it
+            loss = (slope.pow(2).sum(1) - 1).pow(2).mean() + used
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if not before:
+                use(model, x)
+
+    return rules(said(program))
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda model, x: model(x).mean().item(),
+        lambda model, x: [].append(float(model(x).detach().norm())),
+        lambda model, x: model(x).detach().numpy().std(),
+        lambda model, x: torch.func.vmap(lambda row: model(row).sum())(x).sum().item(),
+    ],
+)
+def test_a_number_for_a_log_at_the_end_of_a_step_is_no_cut(use: Callable[..., Any]) -> None:
+    assert regression(use, before=False) == []
+
+
+@pytest.mark.parametrize(
+    "use", [lambda model, x: model(x).mean().item(), lambda model, x: float(model(x).detach().norm())]
+)
+def test_a_number_that_is_added_to_the_loss_is_a_cut(use: Callable[..., Any]) -> None:
+    assert regression(use, before=True) == ["detached"]
