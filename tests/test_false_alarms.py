@@ -721,3 +721,37 @@ def test_a_number_for_a_log_at_the_end_of_a_step_is_no_cut(use: Callable[..., An
 )
 def test_a_number_that_is_added_to_the_loss_is_a_cut(use: Callable[..., Any]) -> None:
     assert regression(use, before=True) == ["detached"]
+
+
+def test_losses_that_weigh_those_of_the_next_step() -> None:
+    body, one, other = nn.Linear(4, 8), nn.Linear(8, 1), nn.Linear(8, 1)
+    last = [1.0, 1.0]
+
+    def loss(model: nn.Module) -> torch.Tensor:
+        hidden = body(torch.randn(6, 4)).relu()
+        parts = (one(hidden) - 1).pow(2).mean(), other(hidden).pow(2).mean()
+        total = parts[0] / last[0] + parts[1] / last[1]
+        last[:] = [part.item() for part in parts]
+        return total
+
+    assert said(lambda: train(nn.ModuleList([body, one, other]), loss)) == []
+
+
+@pytest.mark.parametrize(
+    ("cut", "rule"),
+    [(lambda x: x.detach(), "detached"), (lambda x: torch.tensor(x.tolist()), "unreachable-parameter")],
+)
+def test_what_is_cut_at_the_end_of_a_step_and_used_in_the_next_loss(cut: Callable[..., Any], rule: str) -> None:
+    """The encoder is trained by no loss: each uses what it made in the step before. What becomes of numbers is not
+    known."""
+    encoder, decoder = nn.Linear(4, 3), nn.Linear(3, 1)
+    kept = [torch.ones(5, 3)]
+
+    def program() -> None:
+        optimizer = torch.optim.SGD([*encoder.parameters(), *decoder.parameters()], lr=0.1)
+        for _ in range(3):
+            stepped(optimizer, lambda: decoder(kept[0]).pow(2).mean(), steps=1)
+            kept[0] = cut(encoder(torch.randn(5, 4)))
+
+    found = said(program)
+    assert rules(found) == [rule] and set(found[0].parameters) == {"encoder.weight", "encoder.bias"}
