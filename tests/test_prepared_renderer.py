@@ -183,3 +183,28 @@ def test_a_script_that_waits_for_any_child_and_lists_its_descriptors_runs_as_und
     assert inspected.stdout == plain.stdout and "no more" in plain.stdout, inspected.stderr
     assert inspected.returncode == plain.returncode == 0
     assert (tmp_path / "inspect-out" / "backward-1.svg").exists(), inspected.stderr
+
+
+SQUARES = """
+import os, sys, time, torch
+w = torch.ones(3, requires_grad=True)
+for _ in range(3):
+    (w * w).sum().backward()
+"""
+
+ENDINGS = {
+    "hours later": "now = time.monotonic\ntime.monotonic = lambda: now() + 7200\ntime.time = lambda: 2e9\n",
+    "an error": "time.monotonic = lambda: 1e6\nraise ValueError('late')\n",
+    "an exit status": "sys.exit(4)\n",
+    "another folder and a closed output": "os.makedirs('deep')\nos.chdir('deep')\nsys.stdout.close()\n",
+    "another limit": "import socket\nsocket.setdefaulttimeout(0.001)\n",
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_pictures_drawn_while_the_script_went_on_are_listed(ending, inspect_script):
+    """However late it is by the clock that the script sees, and however it ends."""
+    ran = inspect_script(SQUARES + ENDINGS[ending], options=("-f", "dot"))
+    assert ran.status == {"an error": 1, "an exit status": 4}.get(ending, 0)
+    assert "no picture" not in ran.stderr and "backward-1.dot" in ran.stderr.partition("wrote ")[2]
+    assert ran.files >= {"backward-1.dot", "report.json"}

@@ -152,7 +152,7 @@ def _box(subject: Subject, identifier: str, node: FunctionRow | FoldRow, scale: 
         return PlannedBox(identifier, "pill", (), ink="error" if bad else "ink", fill="function")
     shape: PlannedShape = "stack" if node["count"] > 1 else "card"
     gradient = _gradient_row(subject, node, scale)
-    rows = (gradient,) if _is_brief(subject) else (_size_row(node), gradient)
+    rows = (gradient,) if _is_brief(subject) else (_size_row(node, shares=_shares(subject, identifier)), gradient)
     if node["parameters"] and _has_room(subject):
         rows = (*rows, _parameter_row(subject, node))
     header = "leaf_header" if node["parameters"] else "header"
@@ -243,13 +243,20 @@ def _is_brief(subject: Subject) -> bool:
     return subject.look.detail == "beginner"
 
 
-def _size_row(node: FoldRow) -> CardRow:
+def _shares(subject: Subject, identifier: str) -> bool:
+    """Whether a box uses a parameter that others use, too."""
+    rows = subject.graph.rows
+    followed = (rows.nodes[target] for target, _ in rows.out_edges(identifier))
+    return any(row["kind"] == "function" and row["is_leaf"] for row in followed)
+
+
+def _size_row(node: FoldRow, *, shares: bool = False) -> CardRow:
     nodes = pluralize(node["nodes"], "Node")
     if "nested_leaves" in node:
         leaves = node["parameters"] + node["nested_leaves"]
         return CardRow(nodes, (StyledText(pluralize(leaves, "leaf", "leaves"), "value"),))
     if not node["parameters"]:
-        return CardRow(nodes, (StyledText("no parameters", "quiet"),))
+        return CardRow(nodes, (StyledText("shared parameters" if shares else "no parameters", "quiet"),))
     return CardRow(nodes, (StyledText(pluralize(node["elements"], "parameter"), "value"),))
 
 

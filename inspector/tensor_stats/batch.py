@@ -28,7 +28,7 @@ from inspector.tensor_stats.statistics import (
     sums,
     tensor_norm,
 )
-from inspector.torch_api.modes import any_mode_active, is_unobserved, set_grad_enabled, unobserved
+from inspector.torch_api.modes import is_observed, is_unobserved, set_grad_enabled, unobserved
 from inspector.torch_api.tensors import is_transformed, storage_id, version_counter
 
 _version = version_counter()
@@ -296,7 +296,7 @@ class Batch:
         checked first. None for other tensors, for tensors that need more checks, and if user code would observe
         the operations.
         """
-        if type(tensor) not in ORDINARY or any_mode_active() or not tensor.is_cpu or tensor.is_neg():
+        if type(tensor) not in ORDINARY or is_observed() or not tensor.is_cpu or tensor.is_neg():
             return None
         try:
             memory = tensor.untyped_storage()

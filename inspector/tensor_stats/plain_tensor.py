@@ -31,7 +31,10 @@ def memory_of(tensor: torch.Tensor) -> Memory | None:
     """The memory range of a tensor, valid while it is alive; None if it has no storage of its own."""
     if not has_memory(tensor) or tensor.is_meta:
         return None
-    address = tensor.untyped_storage().data_ptr()
+    try:
+        address = tensor.untyped_storage().data_ptr()
+    except RuntimeError:  # the zeros of forward mode, which torch makes without memory
+        return None
     if address == 0 or tensor.numel() == 0:
         return None
     if tensor.is_contiguous():

@@ -15,7 +15,7 @@ from inspector.tensor_stats.batch import Batch, Pending
 from inspector.tensor_stats.on_device import widest
 from inspector.tensor_stats.plain_tensor import ORDINARY
 from inspector.tensor_stats.row_shares import CARRIES, LEAST, are_alike, are_norms_surely_alike, must_be_alike
-from inspector.torch_api.modes import any_mode_active
+from inspector.torch_api.modes import hidden
 from inspector.torch_api.tensors import is_transformed
 
 MOST_ROWS = 4096
@@ -33,12 +33,15 @@ _MOST_KEPT = 1 << 17
 
 def row_norms(gradient: torch.Tensor | None) -> torch.Tensor | None:
     """The 2-norm of each row, on the gradient's device, in float64 where it has that; None if the gradient has no
-    rows, if it has more than MOST_ROWS, and if user code would observe the operations."""
-    return _measured(gradient) if gradient is not None and _has_rows(gradient) else None
+    rows, and if it has more than MOST_ROWS."""
+    if gradient is None or type(gradient) not in ORDINARY:
+        return None
+    with hidden():
+        return _measured(gradient) if _has_rows(gradient) else None
 
 
 def _has_rows(gradient: torch.Tensor) -> bool:
-    if type(gradient) not in ORDINARY or any_mode_active() or is_transformed(gradient):
+    if is_transformed(gradient):
         return False
     if gradient.layout is not torch.strided or gradient.is_nested or gradient.is_neg():
         return False
@@ -111,7 +114,10 @@ class RowNorms:
             return
         if value.request_row_norms(MOST_ROWS, partial(self._norms.__setitem__, position)):
             self._left -= gradient.shape[0]
-        elif (norms := self._measure(gradient, value)) is not None:
+            return
+        with hidden():
+            norms = self._measure(gradient, value)
+        if norms is not None:
             self._norms[position] = norms
             self._left -= gradient.shape[0]
 

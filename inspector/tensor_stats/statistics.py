@@ -18,7 +18,7 @@ import torch
 from inspector.graph.values import FULL
 from inspector.tensor_stats.plain_tensor import ORDINARY
 from inspector.tensor_stats.precise_norm import precise_norm, without_repetitions
-from inspector.torch_api.modes import dispatch_mode_count, function_mode_count
+from inspector.torch_api.modes import dispatch_mode_count, function_mode_count, is_profiling
 
 NAMES = ("norm", "mean", "min", "max", "zeros", "nans", "infinities")
 COUNTS = ("zeros", "nans", "infinities")
@@ -71,7 +71,9 @@ def quick_norm(tensor: torch.Tensor | None, *, computed: bool = False) -> NormFa
     None for other tensors, for tensors that need more checks, and if user code would observe the operations.
     computed: whether torch has just computed the tensor, so that its storage cannot be freed.
     """
-    if type(tensor) not in ORDINARY or tensor is None or function_mode_count() or dispatch_mode_count():
+    if type(tensor) not in ORDINARY or tensor is None:
+        return None
+    if function_mode_count() or dispatch_mode_count() or is_profiling():  # each in C: Dynamo evaluates others
         return None
     try:
         if (

@@ -15,9 +15,9 @@ from inspector.recording.engine_hook import EngineCall
 from inspector.recording.flight.node_layout import NodeLayout
 from inspector.recording.flight.output_norms import OutputParts
 from inspector.tensor_stats import row_norms
-from inspector.torch_api.compilation import skip_in_dynamo
+from inspector.torch_api.compilation import skip_in_dynamo, without_dynamo
 from inspector.torch_api.engine import CURRENT_NODE, hook_carrier, register_shared
-from inspector.torch_api.modes import dispatch_mode_count, function_mode_count, unobserved
+from inspector.torch_api.modes import dispatch_mode_count, function_mode_count, is_profiling, unobserved
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
 from inspector.tracing.roots import gradient_edge
 from inspector.tracing.walk import AutogradNode, Walk, walk
@@ -78,7 +78,7 @@ class _Kept:
 
     def keep_sent(self, position: int, sent: Sequence[torch.Tensor | None]) -> None:
         """Keep what a Node has sent. It never raises."""
-        if function_mode_count() or dispatch_mode_count():
+        if function_mode_count() or dispatch_mode_count() or is_profiling():
             return
         for slot, gradient in enumerate(sent):
             if type(gradient) is torch.Tensor and gradient.layout is torch.strided:
@@ -178,7 +178,7 @@ def _hooks(
     norm_of, stack = torch.linalg.vector_norm, torch.stack
 
     def one(gradient: torch.Tensor | None) -> None:
-        if type(gradient) is not torch.Tensor or function_mode_count() or dispatch_mode_count():
+        if type(gradient) is not torch.Tensor or function_mode_count() or dispatch_mode_count() or is_profiling():
             return
         try:
             position = index.get(current_node())
@@ -189,7 +189,7 @@ def _hooks(
             if position in kept.wanted:
                 kept.gradients[position] = plain
             if position == kept.rows_at:
-                kept.rows = row_norms(plain)
+                kept.rows = without_dynamo(row_norms, plain)
         except RuntimeError:  # nested, or inside a torch.func transform
             return
 

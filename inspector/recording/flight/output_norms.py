@@ -20,7 +20,7 @@ from inspector.recording.forward.tracer_watch import TracerWatch
 from inspector.tensor_stats import is_ordinary
 from inspector.torch_api.compilation import skip_in_dynamo, was_compiled
 from inspector.torch_api.engine import in_backward
-from inspector.torch_api.modes import dispatch_mode_count, function_mode_count, unobserved
+from inspector.torch_api.modes import dispatch_mode_count, function_mode_count, is_profiling, unobserved
 from inspector.torch_api.nodes import sequence_number_of
 from inspector.torch_api.tracers import is_tracing
 from inspector.user_code.module_tree import modules_below
@@ -89,7 +89,7 @@ class OutputNorms:
             return
         if threading.get_ident() != self._thread or in_backward():
             return
-        if is_tracing() or function_mode_count() or dispatch_mode_count():
+        if is_tracing() or function_mode_count() or dispatch_mode_count() or is_profiling():
             return
         began = time.perf_counter()
         try:

@@ -28,6 +28,7 @@ from inspector.report.timeline import Timeline, Trigger
 from inspector.torch_api.compilation import skip_in_dynamo, was_compiled, without_dynamo
 from inspector.torch_api.engine import EngineArguments
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
+from inspector.torch_api.modes import hidden
 from inspector.torch_api.step_hooks import STEP_HOOKS, Counter
 from inspector.user_code.paths import UserFiles
 
@@ -90,7 +91,8 @@ class FlightRecorder:
         break_point: BreakPoint | None = None,
     ) -> None:
         place = None if break_point is None else break_point.place
-        self._flight = Flight(files, budget, session, chosen or Chosen(), place)
+        with hidden():
+            self._flight = Flight(files, budget, session, chosen or Chosen(), place)
         self._engine = EngineHook(self, pauses_gc=False)
         self._removers: list[Callable[[], None]] = []
         self._idle = _IdleActions()
@@ -290,7 +292,7 @@ class FlightRecorder:
         cost = self._flight.cost
         begun = cost.begin()
         try:
-            with self._idle.lock:
+            with self._idle.lock, hidden():
                 return work(*arguments)
         except Exception as error:
             self.failure = described(error)

@@ -143,8 +143,8 @@ class InnerOperations:
         if self.body.can_run(function):
             return _WatchBody
         name = None if type(function) is FunctionType else getattr(function, "__name__", None)
-        if name == "linear" and len(arguments) > 1 and not arguments[0].is_contiguous():
-            return _WatchLinear
+        if name == "linear" and len(arguments) > 1 and type(arguments[0]) in ORDINARY:
+            return None if arguments[0].is_contiguous() else _WatchLinear  # a class of the script would see this
         return _WatchDispatched if name in DISPATCHED else _WatchAttention if name == _ATTENTION else None
 
     def note(self, first: int, arguments: Iterable[Any], result: Any) -> None:
