@@ -3,43 +3,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
-from inspector.folding.boxes import FoldedBox, Item, members
+import numpy
+
+from inspector.folding.boxes import Contents, FoldedBox, as_column, stored, together
+from inspector.folding.columns import Line
 from inspector.folding.context import FoldingContext
 from inspector.folding.module_paths import Path
-from inspector.graph.places import file_and_line
-from inspector.graph.traversal import on_cycles, reach
+from inspector.folding.parts import Parts
+from inspector.graph.traversal import reach
 
 MOST_OF_A_LINE = 12
 """Maximum number of functions in a box for a line; a line that created more contains a loop."""
 
-_Line = tuple[str, int]
+
+def by_source_line(context: FoldingContext, contents: Contents, path: Path = ()) -> Contents:
+    """The contents, with connected functions of one line as one box. path: the module that contains them."""
+    made = [_box(context, group) for group in _groups(context, contents.functions, len(path))]
+    if not made:
+        return contents
+    others = contents.functions[~numpy.isin(contents.functions, [at for box in made for at in box.positions])]
+    circular = context.on_cycles(Contents([*made, *contents.boxes], others))[: len(made)]
+    boxes, functions = [*contents.boxes], [others]
+    for box, is_on_cycle in zip(made, circular, strict=True):
+        alone = context.contents(box.positions) if is_on_cycle else Contents([box], others[:0])
+        boxes += alone.boxes
+        functions.append(alone.functions)
+    return together(boxes, functions)
 
 
-def by_source_line(context: FoldingContext, items: list[Item], path: Path = ()) -> list[Item]:
-    """The items, with connected functions of one line as one box. path: the module that contains the items."""
-    boxes = [_box(context, group) for group in _groups(context, items, len(path))]
-    if not boxes:
-        return context.sorted(items)
-    inside = {position for box in boxes for position in box.positions}
-    others = [item for item in items if members(item)[0] not in inside]
-    candidates: list[Item] = [*others, *boxes]
-    circular = on_cycles(context.following(candidates))[len(others) :]
-    for box, is_on_cycle in zip(boxes, circular, strict=True):
-        others += context.items(box.positions) if is_on_cycle else [box]
-    return context.sorted(others)
-
-
-def _groups(context: FoldingContext, items: Sequence[Item], depth: int) -> list[list[int]]:
+def _groups(context: FoldingContext, functions: Any, depth: int) -> list[list[int]]:
     """Groups of connected functions of the same line."""
-    ignored = context.calls.lines_below(depth)
-    lines: dict[int, _Line] = {}
-    for item in items:
-        line = None if isinstance(item, FoldedBox) else _line(context, item)
-        if line is not None and line not in ignored:
-            lines[context.first(item)] = line
+    kinds, places = numpy.unique(context.columns.kinds[functions], return_inverse=True)
+    of_kinds = [context.line(context.columns.firsts[kind]) for kind in kinds.tolist()]
+    if not any(of_kinds):
+        return []
+    ignored = context.lines_below(depth)
+    lines = dict(zip(functions.tolist(), map(of_kinds.__getitem__, places.ravel().tolist()), strict=True))
+    lines = {at: line for at, line in lines.items() if line is not None and line not in ignored}
     groups = []
     while lines:
         start, line = lines.popitem()
@@ -51,18 +54,18 @@ def _groups(context: FoldingContext, items: Sequence[Item], depth: int) -> list[
     return groups
 
 
-def _of_line(context: FoldingContext, lines: dict[int, _Line], line: _Line, position: int) -> list[int]:
+def _of_line(
+    context: FoldingContext, lines: dict[int, Line | None], line: Line | None, position: int
+) -> list[int]:
     """The neighbours of a function that are of this line."""
     return [other for other in context.beside(position) if lines.get(other) == line]
 
 
-def _line(context: FoldingContext, position: int) -> _Line | None:
-    return file_and_line(context.source(position))
-
-
 def _box(context: FoldingContext, group: list[int]) -> FoldedBox:
-    source = context.source(group[0])
+    source = context.topology.functions.sources[group[0]]
     assert source is not None and "code" in source
     code = " ".join(source["code"].split())
     leaves = dict.fromkeys(target for position in group for target in context.topology.following(position))
-    return FoldedBox("line", code, context.common_path(group), context.with_own_leaves([group], list(leaves))[0])
+    part = Parts(as_column(group), numpy.array([0, len(group)]))
+    own = context.with_own_leaves(part, as_column(list(leaves)))
+    return FoldedBox("line", code, context.common_path(group), stored(own.flat))

@@ -11,7 +11,6 @@ from inspector.folding.context import mask_digits
 from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of
 from inspector.folding.grouping import Grouping
 from inspector.graph import Graph
-from inspector.graph.traversal import has_cycle
 from inspector.options.choices import Depth, check_depth
 from inspector.typography import pluralize
 from inspector.util.gc_pause import gc_paused
@@ -235,7 +234,7 @@ def note(folder: Grouping, items: Sequence[Item], depth: Depth) -> str:
         parts.append("modules inferred from parameter names")
     if any(box.kind == "joined" for box in boxes):
         parts.append("few modules or loops to fold: a box may hold what ran one after the other")
-    if has_cycle(folder.ground.following(items)):
+    if folder.ground.has_cycle(items):
         parts.append("dashed wires lead back between boxes that feed each other")
     parts.append(_deeper(folder, boxes, depth))
     return "; ".join(parts)

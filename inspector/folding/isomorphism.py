@@ -7,12 +7,15 @@ different certificates, and are then shown as two.)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
+import numpy
+
+from inspector.folding.columns import Columns, numbered
 from inspector.folding.part_shape import PartShapes
-from inspector.graph.topology import Topology
+from inspector.folding.parts import Parts
 
 StructureKey = tuple[Any, ...]
 Label = Callable[[int], Any]
@@ -23,55 +26,79 @@ _Edge = tuple[int, int, int, int]
 
 LONGEST_PERIOD = 8
 """Maximum period of alternating parts (a local and a global attention layer)."""
-_FEW = 40
-"""Functions of a part for which its shape would take longer than its certificate."""
+_FEW = 100
+"""Functions of several parts for which their shapes would take longer than their certificates."""
 _OUTSIDE = -1
 
 
 class IsomorphismKey:
     """Certificates of parts of one Graph; they can be compared with each other."""
 
-    def __init__(self, of: Topology) -> None:
-        self._of, self._turns = of, of.turns
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self._of = of = columns.topology
         self._numbers: dict[Any, int] = {}
         self._edges: dict[int, list[_Edge]] = {}
-        self._of_shapes: dict[Hashable, StructureKey] = {}
         self._shapes = {
             of.index[function]: tuple(of.tensors.shape(leaf)) for function, leaf in of.leaves.items()
         }
 
-    def key_of_equal(self, positions: Sequence[int], label: Label, labels: Any) -> StructureKey:
-        """`key_of`, found once for parts of the same shape. labels: a number for the label of each function."""
-        if len(positions) < _FEW:
-            return self.key_of(positions, label)
-        shape = self._part_shapes.shape_of(positions, labels)
-        if shape not in self._of_shapes:
-            self._of_shapes[shape] = self.key_of(positions, label)
-        return self._of_shapes[shape]
+    def signs(self, parts: Parts, labels: Sequence[Any]) -> list[int]:
+        """A number for each part, the same for isomorphic ones.
 
-    def shapes_of_many(self, parts: Sequence[Sequence[int]], labels: Any) -> list[bytes]:
-        """A text for each of many parts of one size that have no function in common: where it is equal, the
-        certificate is, too."""
-        return self._part_shapes.shapes_of_many(parts, labels)
+        labels: for each part, what must be equal of each function of the graph, as an array of numbers; parts of
+        the same array are compared at once.
+        """
+        signs, sizes = numpy.arange(len(parts)), parts.sizes
+        for size in numpy.unique(sizes).tolist():
+            indexes = numpy.flatnonzero(sizes == size)
+            if len(indexes) > 1:  # a part of a size of its own is like no other
+                signs[indexes] = self._alike(parts, indexes, labels)
+        found: list[int] = signs.tolist()
+        return found
 
-    def signs_of_single(self, positions: Sequence[int], labels: Any) -> list[int] | None:
-        """Numbers that are equal where `key_of_one` is; None if they cannot be found for all functions at once."""
-        return self._part_shapes.shapes_of_single(positions, labels)
+    def _alike(self, parts: Parts, indexes: Any, labels: Sequence[Any]) -> Any:
+        """For each of several parts of one size, the first that is isomorphic."""
+        _, places, shapes = numpy.unique(
+            self._shapes_of(parts, indexes, labels), return_index=True, return_inverse=True
+        )
+        firsts = indexes[places]
+        if len(firsts) > 1:
+            known: dict[StructureKey, int] = {}
+            order = numpy.argsort(firsts)
+            for index, place in zip(firsts[order].tolist(), order.tolist(), strict=True):
+                key = self.key_of(parts[index].tolist(), labels[index].item)
+                firsts[place] = known.setdefault(key, index)
+        return firsts[shapes.ravel()]
+
+    def _shapes_of(self, parts: Parts, indexes: Any, labels: Sequence[Any]) -> Any:
+        """Numbers for parts of one size that are equal only where their shapes are."""
+        size = int(parts.sizes[indexes[0]])
+        if size * len(indexes) < _FEW:
+            return numpy.arange(len(indexes))
+        kinds = numbered([id(labels[index]) for index in indexes.tolist()])
+        found, known = numpy.zeros(len(indexes), numpy.int64), 0
+        for kind in range(int(kinds.max()) + 1):
+            chosen = kinds == kind
+            rows = parts.starts[indexes[chosen]][:, None] + numpy.arange(size)
+            found[chosen] = self._part_shapes.shapes_of(parts.flat[rows], labels[indexes[chosen][0]]) + known
+            known = int(found.max()) + 1
+        return found
 
     @cached_property
     def _part_shapes(self) -> PartShapes:
-        return PartShapes(self._of, map(self._shapes.get, range(len(self._of))))
+        return PartShapes(self._columns, list(map(self._shapes.get, range(len(self._of)))))
 
     def key_of(self, positions: Sequence[int], label: Label) -> StructureKey:
         """The certificate of a part."""
         if len(positions) == 1:
-            return self.key_of_one(positions[0], label(positions[0]))
-        inside = set(positions)
+            return self._key_of_one(positions[0], label(positions[0]))
+        inside, turns = set(positions), self._of.turns
         below = self._below(positions, inside, label)
         doors = {position: self._doors(position, inside) for position in positions}
         first = [position for position in positions if doors[position]]
-        first.sort(key=lambda position: (below[position], self._turns[position]))
-        rest = sorted(positions, key=lambda position: self._turns[position])
+        first.sort(key=lambda position: (below[position], turns[position]))
+        rest = sorted(positions, key=lambda position: turns[position])
         order = self._walk([*first, *rest], inside)
         return tuple([
             (
@@ -85,8 +112,7 @@ class IsomorphismKey:
             for position in order
         ])
 
-    def key_of_one(self, position: int, label: Any) -> StructureKey:
-        """The certificate of a single function, of which there may be many. label: its properties."""
+    def _key_of_one(self, position: int, label: Any) -> StructureKey:
         edges = tuple([(slot, input_nr, beyond) for slot, input_nr, _, beyond in self._leaving(position)])
         key = (label, self._shapes.get(position), edges)
         below = self._numbers.setdefault(key, len(self._numbers))
@@ -102,7 +128,7 @@ class IsomorphismKey:
     def _below(self, positions: Sequence[int], inside: set[int], label: Label) -> dict[int, int]:
         """A number for each function that identifies its subgraph within the part (a Merkle hash, but exact)."""
         below: dict[int, int] = {}
-        for position in sorted(positions, key=self._turns.__getitem__, reverse=True):
+        for position in sorted(positions, key=self._of.turns.__getitem__, reverse=True):
             edges = tuple([
                 (slot, input_nr, below[target]) if target in inside else (slot, beyond)
                 for slot, input_nr, target, beyond in self._leaving(position)

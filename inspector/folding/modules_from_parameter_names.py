@@ -21,11 +21,11 @@ _Names = tuple[str, ...]
 
 def modules_from_parameter_names(of: Topology) -> list[_Names] | None:
     """The path of every function; None if modules were recorded, or if no leaf is named after one."""
-    modules = zip(of.functions.modules, of.leaf_flags, strict=True)
-    if not all(is_leaf or is_unknown(module) for module, is_leaf in modules):
-        return None
     holders = {of.index[function]: _module(of.tensors.name(leaf)) for function, leaf in of.leaves.items()}
     if not any(holders.values()):
+        return None
+    modules = zip(of.functions.modules, of.leaf_flags, strict=True)
+    if not all(is_leaf or is_unknown(module) for module, is_leaf in modules):
         return None
     found: list[_Names] = [()] * len(of)
     takes: set[int] = set()

@@ -1,0 +1,114 @@
+"""What folding asks of all functions of a graph, as columns: arrays of numpy by position, or by kind of function.
+
+Few kinds of functions are in a graph of many, and what follows from the kind is found once for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy
+
+from inspector.folding.module_calls import ModuleCalls
+from inspector.folding.module_paths import Path
+from inspector.graph.places import file_and_line
+from inspector.graph.topology import Topology
+
+Line = tuple[str, int]
+"""File and line."""
+
+
+class Ways:
+    """Edges, grouped by the functions at one of their ends. others: the functions at the other end."""
+
+    def __init__(self, starts: Sequence[int], others: Sequence[int]) -> None:
+        self.starts, self.others = numpy.asarray(starts, numpy.int32), numpy.asarray(others, numpy.int32)
+
+    def of(self, part: Any) -> tuple[Any, Any]:
+        """The number of edges of each function, and the number of each of these edges."""
+        first = self.starts[part]
+        counts = self.starts[part + 1] - first
+        shifts = first - numpy.cumsum(counts, dtype=numpy.int32) + counts
+        edges = numpy.repeat(shifts, counts)
+        edges += numpy.arange(len(edges), dtype=numpy.int32)
+        return counts, edges
+
+
+class Columns:
+    """Columns of one graph.
+
+    kinds: the kind of each function, a number: functions of one kind have the same name, path and line. firsts:
+    a function of each kind. leaving, arriving: the edges from and to each function.
+    """
+
+    def __init__(self, of: Topology) -> None:
+        self.topology, self.calls = of, ModuleCalls(of)
+        names, lines = numbered(of.functions.names), _line_numbers(of)
+        paths = self.calls.numbers
+        together = names.astype(numpy.int64) * len(self.calls.known) + paths
+        together = together * (int(lines.max(initial=0)) + 1) + lines
+        _, firsts, kinds = numpy.unique(together, return_index=True, return_inverse=True)
+        self.kinds, self.firsts = kinds.astype(numpy.int32).ravel(), firsts.tolist()
+        self.leaving = Ways(of.starts, of.targets)
+
+    @cached_property
+    def arriving(self) -> Ways:
+        return Ways(self.topology.arrivals.starts, self.topology.arrivals.sources)
+
+    @cached_property
+    def turns(self) -> Any:
+        """The index of each function in a topological order."""
+        turns = numpy.empty(len(self.topology), numpy.int32)
+        turns[numpy.asarray(self.topology.order, numpy.int32)] = numpy.arange(len(turns), dtype=numpy.int32)
+        return turns
+
+    @cached_property
+    def is_leaf(self) -> Any:
+        """Whether each function is an AccumulateGrad."""
+        return numpy.frombuffer(self.topology.leaf_flags, numpy.bool_)
+
+    @cached_property
+    def own_lines(self) -> dict[Path, set[Line | None]]:
+        """The lines of the functions in each path, without AccumulateGrads."""
+        lines: dict[Path, set[Line | None]] = {}
+        for at in self.firsts:
+            if not self.is_leaf[at]:
+                lines.setdefault(self.path(at), set()).add(self.line(at))
+        return lines
+
+    def by_kind(self, value: Callable[[int], Hashable]) -> Any:
+        """A number for the value of each kind, the same for equal ones; -1 for None. value: of a function."""
+        numbers: dict[Hashable, int] = {None: -1}
+        values = map(value, self.firsts)
+        return numpy.array([numbers.setdefault(found, len(numbers) - 1) for found in values], numpy.int32)
+
+    def path(self, position: int) -> Path:
+        """The calls of modules around a function."""
+        return self.calls.known[int(self.calls.numbers[position])]
+
+    def line(self, position: int) -> Line | None:
+        """The line that made a function; None if it is unknown."""
+        return file_and_line(self.topology.functions.sources[position])
+
+
+
+def numbered(values: Sequence[Hashable]) -> Any:
+    """A number for each value, the same for equal ones, as an array."""
+    numbers: dict[Hashable, int] = dict.fromkeys(values, 0)
+    for number, value in enumerate(numbers):
+        numbers[value] = number
+    if len(numbers) == 1:
+        return numpy.zeros(len(values), numpy.int32)
+    return numpy.fromiter(map(numbers.__getitem__, values), numpy.int32, len(values))
+
+
+def _line_numbers(of: Topology) -> Any:
+    """A number for the line of each function. Functions of one line often share the object that says so."""
+    sources = of.functions.sources
+    objects = list(map(id, sources))
+    lines = {key: file_and_line(source) for key, source in dict(zip(objects, sources, strict=True)).items()}
+    numbers: dict[Line | None, int] = {}
+    by_object = {key: numbers.setdefault(line, len(numbers)) for key, line in lines.items()}
+    return numpy.fromiter(map(by_object.__getitem__, objects), numpy.int32, len(objects))
