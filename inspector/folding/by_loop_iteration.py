@@ -8,6 +8,7 @@ belong to iteration k. Iterations found this way never form a cycle.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy
 
 from inspector.folding.boxes import as_column
-from inspector.folding.columns import Ways, numbered
+from inspector.folding.columns import Ways, numbered, present, translated
 from inspector.folding.parts import Parts
 from inspector.graph.topology import Topology
 
@@ -49,17 +50,15 @@ def loop_iterations(
     """
     numbers = kinds if isinstance(kinds, numpy.ndarray) else numbered(kinds)
     own = _functions(of, as_column(positions), numbers)
-    found, places, each = numpy.unique(own.kinds, return_index=True, return_counts=True)
-    order = numpy.argsort(places)  # in the order of their first functions, root first
-    counts = dict(zip(found[order].tolist(), each[order].tolist(), strict=True))
+    counts = Counter(own.kinds.tolist())  # in the order of their first functions, root first
     for length in _lengths(counts):
         beats = [kind for kind, count in counts.items() if _times(count, length)]
         for kind in beats[:_MOST_KINDS]:
             levels = _levels(own, (own.kinds == kind).tolist())
             times = _times(max(levels), length)
             if times:
-                often = numpy.array([counts[kind] * 2 >= length for kind in found.tolist()])
-                chosen = often[numpy.searchsorted(found, own.kinds)]
+                known = sorted(counts)
+                chosen = translated(own.kinds, known, [counts[kind] * 2 >= length for kind in known]) > 0
                 yield _cut(own, -(-numpy.array(_with_sides(own, levels)) // times), chosen)
                 break
 
@@ -138,8 +137,9 @@ def _cut(own: _Functions, iterations: Any, chosen: Any) -> Parts:
     iterations: the number of the iteration of each function, from 1; 0 outside of the loop.
     """
     wanted = (iterations > 0) & (chosen if chosen.all() else _with_between(own, iterations, chosen))
-    _, owners = numpy.unique(iterations[wanted], return_inverse=True)
-    return Parts.of(own.positions[wanted], owners.ravel(), int(owners.max(initial=-1)) + 1)
+    numbers = iterations[wanted]
+    known = present(numbers)
+    return Parts.of(own.positions[wanted], translated(numbers, known, range(len(known))), len(known))
 
 
 def _with_between(own: _Functions, iterations: Any, chosen: Any) -> Any:

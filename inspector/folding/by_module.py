@@ -8,6 +8,7 @@ from typing import Any
 import numpy
 
 from inspector.folding.boxes import BoxKind, Contents, FoldedBox, Item, as_column, stored, together
+from inspector.folding.columns import present, translated
 from inspector.folding.context import FoldingContext
 from inspector.folding.module_paths import Part, Path
 from inspector.folding.parts import Parts
@@ -30,16 +31,15 @@ def by_module(context: FoldingContext, positions: Sequence[int], path: Path) -> 
 def _below(context: FoldingContext, positions: Any, depth: int) -> tuple[list[tuple[Part, Any]], Any]:
     """(call below this depth, its functions), and the functions outside of any. positions: an array."""
     known = context.calls.known
-    numbers = context.calls.numbers[positions]
-    parts: dict[Part, int] = {}
-    paths, places = numpy.unique(numbers, return_inverse=True)
+    numbers, parts = context.calls.numbers[positions], dict[Part, int]()
+    paths = present(numbers)
     of_paths = [
         parts.setdefault(path[depth], len(parts)) if len(path := known[number]) > depth else -1
-        for number in paths.tolist()
+        for number in paths
     ]
     if not parts:
         return [], positions
-    owners = numpy.array(of_paths, numpy.int32)[places.ravel()]
+    owners = translated(numbers, paths, of_paths)
     inside = owners >= 0
     groups = Parts.of(positions[inside], owners[inside], len(parts))
     return list(zip(parts, groups, strict=True)), positions[~inside]
@@ -80,7 +80,7 @@ def _calls(context: FoldingContext, box: FoldedBox) -> Contents:
     flat = [position for part in separate for position in part]
     owners = [index for index, part in enumerate(separate) for _ in part]
     own = context.with_own_leaves(Parts.of(as_column(flat), as_column(owners), len(separate)), positions)
-    parts = [context.whole(part) for part in own]
+    parts = list(context.whole_parts(own))
     parts.sort(key=lambda part: context.columns.turns[part].min(), reverse=True)
     calls: list[Item] = []
     for number, part in enumerate(parts, start=1):

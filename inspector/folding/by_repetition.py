@@ -25,6 +25,7 @@ from inspector.folding.boxes import (
     stored,
     together,
 )
+from inspector.folding.columns import present, translated
 from inspector.folding.context import FoldingContext, mask_digits, masked_names
 from inspector.folding.isomorphism import IsomorphismKey, repeated_runs
 from inspector.folding.loop_steps import LoopSteps
@@ -63,7 +64,7 @@ class RepeatFinder:
                     gone = set(replaced)
                     functions = [item for item in replaced if not isinstance(item, FoldedBox)]
                     boxes = [stack, *(box for box in contents.boxes if box not in gone)]
-                    contents = together(boxes, [contents.functions[~numpy.isin(contents.functions, functions)]])
+                    contents = together(boxes, [self._context.without(contents.functions, as_column(functions))])
         return contents
 
     # ---- families -----------------------------------------------------------------------------------------
@@ -93,16 +94,14 @@ class RepeatFinder:
         lines tell them apart."""
         columns, has_lines = self._context.columns, self._context.has_lines(path)
         functions = functions[~columns.is_leaf[functions]]
-        kinds, places = numpy.unique(columns.kinds[functions], return_inverse=True)
-        keys: dict[Hashable, int] = {}
-        numbers = []
-        for kind in kinds.tolist():
+        kinds, keys, numbers = columns.kinds[functions], dict[Hashable, int](), list[int]()
+        for kind in (own := present(kinds)):
             first = columns.firsts[kind]
             inner = columns.path(first)[len(path) :]
             key = family(None, first, inner, has_lines) if has_lines or inner else None
             numbers.append(-1 if key is None else keys.setdefault(key, len(keys)))
         if keys:
-            owners = numpy.array(numbers, numpy.int32)[places.ravel()]
+            owners = translated(kinds, own, numbers)
             yield from zip(keys, Parts.of(functions[owners >= 0], owners[owners >= 0], len(keys)), strict=True)
 
     def _numbered(self, kind: BoxKind | None, first: int, inner: Path, has_lines: bool) -> Hashable:
@@ -139,10 +138,9 @@ class RepeatFinder:
         """Equal iterations of a loop as boxes, and the indexes of the others. path: the module that contains the
         loop."""
         families: dict[Hashable, int] = {}
-        paths, places = numpy.unique(steps.paths, return_inverse=True)
-        inner = [self._context.calls.known[number][len(path) :] for number in paths.tolist()]
-        of_paths = [families.setdefault(names_in(found), len(families)) for found in inner]
-        owners = numpy.array(of_paths)[places.ravel()]
+        known, own = self._context.calls.known, present(steps.paths)
+        of_paths = [families.setdefault(names_in(known[at][len(path) :]), len(families)) for at in own]
+        owners = translated(steps.paths, own, of_paths)
         stacks, rest = list[FoldedBox](), numpy.ones(len(steps), numpy.bool_)
         for family in range(len(families)):
             indexes = numpy.flatnonzero(owners == family)
@@ -155,10 +153,10 @@ class RepeatFinder:
     def _stacks_of_family(self, steps: LoopSteps, indexes: Any, path: Path) -> Iterator[tuple[FoldedBox, Any]]:
         """A stack for each run of equal iterations, and their indexes."""
         parts = steps.parts.some(indexes)
-        paths, places = numpy.unique(steps.paths[indexes], return_inverse=True)
+        paths, known = steps.paths[indexes], self._context.calls.known
         # Iteration k of a loop may call module k of a list; the number of the module must not matter then.
-        of_paths = [self._label_numbers(len(self._context.calls.known[at]), exact=False) for at in paths.tolist()]
-        signs = self._keys.signs(parts, list(map(of_paths.__getitem__, places.ravel().tolist())))
+        of_paths = {at: self._label_numbers(len(known[at]), exact=False) for at in present(paths)}
+        signs = self._keys.signs(parts, list(map(of_paths.__getitem__, paths.tolist())))
         for start, period, repetitions in repeated_runs(signs, MIN_REPEATS):
             chosen = indexes[start : start + period * repetitions]
             equal: Sequence[FoldedBox] = LateParts(repetitions, partial(_made_of, steps, chosen))
@@ -206,7 +204,7 @@ class RepeatFinder:
         if len(parts) == 1:
             return self._context.as_items(parts)[0]
         positions = as_column(box.positions)
-        rest = positions[~numpy.isin(positions, as_column(box.repeats[0].positions))]
+        rest = self._context.without(positions, as_column(box.repeats[0].positions))
         return self._stack(parts, box.path, parts, rest)
 
     def _stack(self, parts: Sequence[FoldedBox], path: Path, items: Sequence[Item], positions: Any) -> FoldedBox:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy
 
-from inspector.folding.boxes import Contents, FoldedBox, as_column, stored, together
-from inspector.folding.columns import Line
+from inspector.folding.boxes import Contents, FoldedBox, as_column, column_of, stored, together
+from inspector.folding.columns import Line, present
 from inspector.folding.context import FoldingContext
 from inspector.folding.module_paths import Path
 from inspector.folding.parts import Parts
@@ -24,7 +24,7 @@ def by_source_line(context: FoldingContext, contents: Contents, path: Path = ())
     made = [_box(context, group) for group in _groups(context, contents.functions, len(path))]
     if not made:
         return contents
-    others = contents.functions[~numpy.isin(contents.functions, [at for box in made for at in box.positions])]
+    others = context.without(contents.functions, column_of(made)[0])
     circular = context.on_cycles(Contents([*made, *contents.boxes], others))[: len(made)]
     boxes, functions = [*contents.boxes], [others]
     for box, is_on_cycle in zip(made, circular, strict=True):
@@ -36,12 +36,12 @@ def by_source_line(context: FoldingContext, contents: Contents, path: Path = ())
 
 def _groups(context: FoldingContext, functions: Any, depth: int) -> list[list[int]]:
     """Groups of connected functions of the same line."""
-    kinds, places = numpy.unique(context.columns.kinds[functions], return_inverse=True)
-    of_kinds = [context.line(context.columns.firsts[kind]) for kind in kinds.tolist()]
-    if not any(of_kinds):
+    kinds = context.columns.kinds[functions]
+    of_kinds = {kind: context.line(context.columns.firsts[kind]) for kind in present(kinds)}
+    ignored = context.lines_below(depth) if any(of_kinds.values()) else set()
+    if not {*of_kinds.values()} - {None, *ignored}:
         return []
-    ignored = context.lines_below(depth)
-    lines = dict(zip(functions.tolist(), map(of_kinds.__getitem__, places.ravel().tolist()), strict=True))
+    lines = dict(zip(functions.tolist(), map(of_kinds.__getitem__, kinds.tolist()), strict=True))
     lines = {at: line for at, line in lines.items() if line is not None and line not in ignored}
     groups = []
     while lines:

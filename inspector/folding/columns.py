@@ -104,6 +104,19 @@ def numbered(values: Sequence[Hashable]) -> Any:
     return numpy.fromiter(map(numbers.__getitem__, values), numpy.int32, len(values))
 
 
+def present(numbers: Any) -> list[int]:
+    """The numbers that occur in an array, ascending. They must be small."""
+    found: list[int] = numpy.flatnonzero(numpy.bincount(numbers)).tolist()
+    return found
+
+
+def translated(numbers: Any, known: Sequence[int], values: Sequence[int]) -> Any:
+    """Each number of an array replaced by its value. known: the numbers that occur."""
+    table = numpy.empty(known[-1] + 1 if known else 0, numpy.int64)
+    table[known] = values
+    return table[numbers]
+
+
 def _line_numbers(of: Topology) -> Any:
     """A number for the line of each function. Functions of one line often share the object that says so."""
     sources = of.functions.sources

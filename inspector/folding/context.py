@@ -10,7 +10,7 @@ from typing import Any
 import numpy
 
 from inspector.folding.boxes import Contents, FoldedBox, Item, as_column, column_of
-from inspector.folding.columns import Columns, Line
+from inspector.folding.columns import Columns, Line, present
 from inspector.folding.module_paths import Path, common, names_in
 from inspector.folding.parts import Parts
 from inspector.graph import Graph
@@ -32,9 +32,7 @@ class FoldingContext:
         self.calls = self.columns.calls
         self._lines_below: dict[int, set[Line | None]] = {}
         self._atoms = {self.first(atom): atom for atom in atoms}
-        self._swallowed = [
-            position for first, atom in self._atoms.items() for position in atom.positions if position != first
-        ]
+        self._swallowed = self.without(column_of(list(atoms))[0], as_column(list(self._atoms)))
 
     def __len__(self) -> int:
         return len(self.topology)
@@ -84,6 +82,14 @@ class FoldingContext:
             self._lines_below[depth] = {self.line(at) for at in firsts if len(self.path(at)) > depth}
         return self._lines_below[depth]
 
+    def without(self, positions: Any, others: Any) -> Any:
+        """The positions that are not among others. All are arrays."""
+        if not len(others):
+            return positions
+        stay = numpy.ones(len(self), numpy.bool_)
+        stay[others] = False
+        return positions[stay[positions]]
+
     def common_path(self, positions: Sequence[int]) -> Path:
         """The innermost module that contains all of these functions."""
         numbers = set(self.calls.numbers[as_column(positions)].tolist())
@@ -95,8 +101,9 @@ class FoldingContext:
         found, most = numpy.minimum.reduceat(numbers, starts), numpy.maximum.reduceat(numbers, starts)
         for index in numpy.flatnonzero(found != most).tolist():
             found[index] = self.calls.number(self.common_path(parts[index]))
-        outer = [number for number in numpy.unique(found).tolist() if len(known[number]) <= len(around)]
-        found[numpy.isin(found, outer)] = self.calls.number(around)
+        for number in present(found):
+            if len(known[number]) <= len(around):
+                found[found == number] = self.calls.number(around)
         return found
 
     # ---- boxes of earlier views ---------------------------------------------------------------------------
@@ -105,7 +112,7 @@ class FoldingContext:
         """The positions, an array, without those that another one represents, since a box of an earlier view
         holds both."""
         column = as_column(positions)
-        return column[~numpy.isin(column, self._swallowed)] if self._swallowed else column
+        return self.without(column, self._swallowed)
 
     def contents(self, positions: Sequence[int]) -> Contents:
         """Functions, of which those in a box of an earlier view are replaced by that box."""
@@ -113,7 +120,7 @@ class FoldingContext:
         if not self._atoms:
             return Contents((), column)
         boxes = [self._atoms[position] for position in column.tolist() if position in self._atoms]
-        return Contents(boxes, column[~numpy.isin(column, list(self._atoms))])
+        return Contents(boxes, self.without(column, as_column(list(self._atoms))))
 
     def items(self, positions: Sequence[int]) -> list[Item]:
         """`contents` as items."""

@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-import numpy
-
 from inspector.folding.boxes import Contents, FoldedBox, Item, as_column, together
 from inspector.folding.by_loop_iteration import loop_iterations
 from inspector.folding.by_module import by_module
 from inspector.folding.by_repetition import MIN_REPEATS, RepeatFinder
 from inspector.folding.by_source_line import by_source_line
+from inspector.folding.columns import present
 from inspector.folding.context import FoldingContext, masked_names
 from inspector.folding.loop_steps import LoopSteps
 from inspector.folding.module_paths import Path
@@ -117,7 +116,7 @@ class Grouping:
         positions = as_column(box.positions)
         inner = positions[~columns.is_leaf[positions]]
         kinds = self._kinds[inner[calls.numbers[inner] == calls.number(box.path)]]
-        return len(kinds) > 0 and int(numpy.unique(kinds, return_counts=True)[1].min()) >= MIN_REPEATS
+        return len(kinds) > 0 and min(Counter(kinds.tolist()).values()) >= MIN_REPEATS
 
     @cached_property
     def _kinds(self) -> Any:
@@ -136,7 +135,7 @@ class Grouping:
             if found is None:
                 break
             steps += found.boxes
-            rest = numpy.setdiff1d(rest, found.column()[0])
+            rest = self.ground.without(rest, found.column()[0])
         if not steps:
             return None
         others = self._repeats.fold_repeats(by_module(self.ground, rest, path), path)
@@ -157,7 +156,7 @@ class Grouping:
     def _lines(self, parts: Parts, path: Path) -> str:
         """The lines of a loop outside of inner modules, `lines 12` to `16`; empty if they are unknown."""
         columns = self.ground.columns
-        firsts = [columns.firsts[kind] for kind in numpy.unique(columns.kinds[parts.flat]).tolist()]
+        firsts = [columns.firsts[kind] for kind in present(columns.kinds[parts.flat])]
         own = {place for place in map(columns.line, firsts) if place is not None}
         files = Counter(file for file, _ in own)
         if not files:

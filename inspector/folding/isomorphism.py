@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy
 
-from inspector.folding.columns import Columns, numbered
+from inspector.folding.columns import Columns, numbered, present
 from inspector.folding.part_shape import PartShapes
 from inspector.folding.parts import Parts
 
@@ -50,7 +50,7 @@ class IsomorphismKey:
         the same array are compared at once.
         """
         signs, sizes = numpy.arange(len(parts)), parts.sizes
-        for size in numpy.unique(sizes).tolist():
+        for size in present(sizes):
             indexes = numpy.flatnonzero(sizes == size)
             if len(indexes) > 1:  # a part of a size of its own is like no other
                 signs[indexes] = self._alike(parts, indexes, labels)
@@ -59,17 +59,17 @@ class IsomorphismKey:
 
     def _alike(self, parts: Parts, indexes: Any, labels: Sequence[Any]) -> Any:
         """For each of several parts of one size, the first that is isomorphic."""
-        _, places, shapes = numpy.unique(
-            self._shapes_of(parts, indexes, labels), return_index=True, return_inverse=True
-        )
-        firsts = indexes[places]
-        if len(firsts) > 1:
-            known: dict[StructureKey, int] = {}
-            order = numpy.argsort(firsts)
-            for index, place in zip(firsts[order].tolist(), order.tolist(), strict=True):
-                key = self.key_of(parts[index].tolist(), labels[index].item)
-                firsts[place] = known.setdefault(key, index)
-        return firsts[shapes.ravel()]
+        shapes = self._shapes_of(parts, indexes, labels)
+        if not shapes.any():
+            return indexes[0]
+        firsts = numpy.full(int(shapes.max()) + 1, len(parts))
+        numpy.minimum.at(firsts, shapes, indexes)
+        known: dict[StructureKey, int] = {}
+        for place in numpy.argsort(firsts).tolist():
+            index = int(firsts[place])
+            key = self.key_of(parts[index].tolist(), labels[index].item)
+            firsts[place] = known.setdefault(key, index)
+        return firsts[shapes]
 
     def _shapes_of(self, parts: Parts, indexes: Any, labels: Sequence[Any]) -> Any:
         """Numbers for parts of one size that are equal only where their shapes are."""
