@@ -85,7 +85,7 @@ class RepeatFinder:
             else:
                 siblings += functions.tolist()
         few = [siblings for siblings in families.values() if len(siblings) >= MIN_REPEATS]
-        return [sorted(siblings, key=context.turn) for siblings in few]
+        return [siblings if _are_steps(siblings) else sorted(siblings, key=context.turn) for siblings in few]
 
     def _families_of_functions(
         self, functions: Any, family: _Family, path: Path
@@ -113,7 +113,9 @@ class RepeatFinder:
         return (family, inner[0][1]) if family != name else None
 
     def _repeated(self, kind: BoxKind | None, first: int, inner: Path, has_lines: bool) -> Hashable:
-        """What its repetitions in a loop share: the module, or the line; None if it has none."""
+        """What its repetitions in a loop share: the loop, the module, or the line; None if it has none."""
+        if kind == "step":
+            return "step", names_in(inner)
         if kind == "call" or (kind is None and inner):
             return "pass", names_in(inner)
         if kind in ("line", None):
@@ -125,11 +127,12 @@ class RepeatFinder:
 
     def _stacks(self, siblings: Sequence[Item], path: Path) -> Iterator[_Stack]:
         """A stack for each run of equal parts."""
-        depths = [len(self._context.path(item)) for item in siblings]
-        signs = self._keys.signs(Parts.of_items(siblings), [self._label_numbers(depth) for depth in depths])
+        exact, depths = not _are_steps(siblings), [len(self._context.path(item)) for item in siblings]
+        labels = [self._label_numbers(depth, exact) for depth in depths]
+        signs = self._keys.signs(Parts.of_items(siblings), labels)
         for start, period, repetitions in repeated_runs(signs, MIN_REPEATS):
             groups = [siblings[start + k * period : start + (k + 1) * period] for k in range(repetitions)]
-            if period == 1 or self._are_alike(groups):
+            if period == 1 or self._are_alike(groups, exact):
                 replaced = siblings[start : start + period * repetitions]
                 parts = tuple(self._part(group, path) for group in groups)
                 yield self._stack(parts, path, replaced, numpy.sort(column_of(replaced)[0])), replaced
@@ -154,7 +157,6 @@ class RepeatFinder:
         """A stack for each run of equal iterations, and their indexes."""
         parts = steps.parts.some(indexes)
         paths, known = steps.paths[indexes], self._context.calls.known
-        # Iteration k of a loop may call module k of a list; the number of the module must not matter then.
         of_paths = {at: self._label_numbers(len(known[at]), exact=False) for at in present(paths)}
         signs = self._keys.signs(parts, list(map(of_paths.__getitem__, paths.tolist())))
         for start, period, repetitions in repeated_runs(signs, MIN_REPEATS):
@@ -168,7 +170,7 @@ class RepeatFinder:
                 equal = tuple(self._part(group, path) for group in groups)
             yield self._stack(equal, path, boxes, numpy.sort(steps.parts.some(chosen).flat)), chosen
 
-    def _are_alike(self, groups: Sequence[Sequence[Item]], exact: bool = True) -> bool:
+    def _are_alike(self, groups: Sequence[Sequence[Item]], exact: bool) -> bool:
         """Whether groups, of which the items are equal one by one, are also connected in the same way."""
         period, labels = len(groups[0]), numpy.zeros(len(self._context), numpy.int64)
         items = [item for group in groups for item in group]
@@ -240,9 +242,9 @@ class RepeatFinder:
             return f"{name}, {len(numbers):,} of {count:,} passes"
         return f"{name}, pass {numbers[0]:,}{_TO}{numbers[-1]:,} of {count:,}"
 
-    def _label_numbers(self, depth: int, exact: bool = True) -> Any:
+    def _label_numbers(self, depth: int, exact: bool) -> Any:
         """A number for what must be equal of each function in a part of this depth, as an array: its name, and the
-        modules in the part, with their numbers if `exact`."""
+        modules in the part, with their numbers if `exact`: iteration k of a loop may call module k of a list."""
         known = self._labels.get((depth, exact))
         if known is None:
             columns, numbers, inner = self._context.columns, self._numbers, names_in if exact else masked_names
@@ -250,6 +252,11 @@ class RepeatFinder:
             of_kinds = [numbers.setdefault(label, len(numbers)) for label in labels]
             known = self._labels[depth, exact] = numpy.array(of_kinds, numpy.int64)[columns.kinds]
         return known
+
+
+def _are_steps(items: Sequence[Item]) -> bool:
+    """Whether items are iterations of a loop, which are in order already."""
+    return isinstance(items[0], FoldedBox) and items[0].kind == "step"
 
 
 def _made_of(steps: LoopSteps, indexes: Any, number: int) -> FoldedBox:
