@@ -81,9 +81,10 @@ def _functions(of: Topology, positions: Any, kinds: Any) -> _Functions:
 
 def _lengths(counts: dict[int, int]) -> list[int]:
     """Counts that may be the length of the loop; first the one that divides the counts of most functions."""
+    often = Counter(counts.values())
     weights = {
-        length: sum(count for count in counts.values() if _times(count, length))
-        for length in set(counts.values())
+        length: sum([count * kinds for count, kinds in often.items() if _times(count, length)])
+        for length in often
         if length >= LEAST_PASSES
     }
     return sorted(weights, key=lambda length: (-weights[length], -length))[:_MOST_LENGTHS]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from inspector.folding.boxes import FoldedBox, Item
 from inspector.folding.by_order import join_in_order
@@ -185,7 +186,9 @@ def _next_level(item: Item, opened: list[Item]) -> list[Item]:
 
 def _count(folder: Grouping, items: Sequence[Item], inner: dict[int, list[Item]]) -> int:
     """Number of items after opening some of them; leaves are drawn as small labels and do not count."""
-    return sum(not folder.ground.is_leaf(new) for item in items for new in inner.get(id(item), [item]))
+    flags = folder.ground.topology.leaf_flags
+    shown = chain.from_iterable([inner.get(id(item), (item,)) for item in items]) if inner else items
+    return sum([isinstance(item, FoldedBox) or not flags[item] for item in shown])
 
 
 def _some(

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+import numpy
+
 from inspector.folding.boxes import Contents, FoldedBox, Item, as_column, together
 from inspector.folding.by_loop_iteration import loop_iterations
 from inspector.folding.by_module import by_module
@@ -146,6 +148,8 @@ class Grouping:
         context = self.ground
         for found in loop_iterations(context.topology, positions, self._kinds[positions]):
             parts = context.whole_parts(context.with_own_leaves(found, positions))
+            if _most_alike(parts.sizes) * 2 < len(found):
+                continue
             lines = self._lines(parts, path) if context.has_lines(path) else ""
             steps = LoopSteps(context, parts, context.paths_around(parts, path), lines)
             stacks, rest = self._repeats.stacks_of_steps(steps, path)
@@ -164,3 +168,9 @@ class Grouping:
         most = max(files, key=lambda file: (files[file], file))
         lines = sorted(line for file, line in own if file == most)
         return f"line {lines[0]}" if len(lines) == 1 else f"lines {lines[0]}{_TO}{lines[-1]}"
+
+
+def _most_alike(sizes: Any) -> int:
+    """The maximum number of equal parts, given the sizes of all of them."""
+    counts = numpy.bincount(sizes)
+    return int(counts[counts >= MIN_REPEATS].sum())

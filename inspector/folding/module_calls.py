@@ -21,13 +21,13 @@ class ModuleCalls:
     """
 
     def __init__(self, topology: Topology) -> None:
-        named = modules_from_parameter_names(topology)
+        names = {topology.index[at]: topology.tensors.name(leaf) for at, leaf in topology.leaves.items()}
+        named = modules_from_parameter_names(topology, names)
         self.are_inferred = named is not None
         paths = ModulePaths(topology, named)
-        for function, leaf in topology.leaves.items():
-            name = topology.tensors.name(leaf)
+        for leaf, name in names.items():
             if name and name.isidentifier():  # a variable or a parameter of the outermost module
-                paths.numbers[topology.index[function]] = paths.number(())
+                paths.numbers[leaf] = paths.number(())
         self.known: Sequence[Path] = paths.known
         self.number = paths.number
         self.numbers: Any = numpy.array(paths.numbers, numpy.int32)

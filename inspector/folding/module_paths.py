@@ -34,7 +34,7 @@ class ModulePaths:
             numbers = {names: self.number(tuple((name, 1) for name in names)) for names in dict.fromkeys(named)}
             self.numbers = list(map(numbers.__getitem__, named))
         commons: dict[tuple[int, int], int] = {}
-        leaf = of.leaf_flags.find(1)
+        leaf = of.leaf_flags.find(1) if len(self.known) > 1 else -1
         while leaf >= 0:
             users = {self.numbers[user] for user in of.arrivals.of(leaf)}
             if users:
@@ -54,8 +54,10 @@ class ModulePaths:
         return commons[one, other]
 
     def _recorded(self, of: Topology) -> list[int]:
-        found: dict[tuple[str, tuple[int, ...]], int] = {}
-        outside, result = self.number(()), list[int]()
+        outside = self.number(())
+        if str not in set(map(type, of.functions.modules)):
+            return [outside] * len(of)
+        found, result = dict[tuple[str, tuple[int, ...]], int](), list[int]()
         last_module: object = None
         last_passes, number = None, outside
         for module, passes in zip(of.functions.modules, of.functions.passes, strict=True):
