@@ -120,7 +120,7 @@ def fold_attributes(of: Topology, box: FoldedBox) -> FoldRow:
         "parameters": totals["parameters"],
         "elements": totals["elements"],
         "saved_bytes": totals["saved_bytes"],
-        "norms": norm_range(gradients[at] for at in box.positions if not is_leaf[at]),
+        "norms": norm_range([gradients[at] for at in box.positions if not is_leaf[at]]),
         "arriving": norm_range(_arriving_at_each(of, box, box.repeats or (box,))),
         "grads": totals["grads"],
         "steps": totals["steps"],
@@ -146,7 +146,7 @@ def _arriving_at_each(of: Topology, box: FoldedBox, parts: Sequence[FoldedBox]) 
     gradients = of.functions.gradients
     if all(_is_unseen(value) for value, _ in _counted(map(gradients.__getitem__, box.positions))):
         return repeat(_IN_A_BOX, len(parts))
-    found: list[list[Any]] = [[] for _ in parts]
+    found: list[list[Any]] = [[] for _ in range(len(parts))]
     for position, index in _entered(of, parts):
         found[index] += _sizes(gradients[position])
     return map(_largest, found)

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias, overload
 import numpy
 
 from inspector.folding.module_paths import Path
+from inspector.folding.parts import Parts
 
 BoxKind = Literal["module", "call", "step", "equal", "line", "joined"]
 """module: an nn.Module; call: one of its calls; step: one iteration of a loop; equal: several equal parts;
@@ -64,14 +65,14 @@ class Contents:
 class LateParts(Sequence[FoldedBox]):
     """Equal parts of which each is made when it is asked for: a loop may have a million iterations.
 
-    count: their number. make: returns one of them.
+    parts: their functions. make: returns one of them.
     """
 
-    def __init__(self, count: int, make: Callable[[int], FoldedBox]) -> None:
-        self._numbers, self._make, self._made = range(count), make, dict[int, FoldedBox]()
+    def __init__(self, parts: Parts, make: Callable[[int], FoldedBox]) -> None:
+        self.parts, self._make, self._made = parts, make, dict[int, FoldedBox]()
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return len(self.parts)
 
     @overload
     def __getitem__(self, index: int) -> FoldedBox: ...
@@ -80,9 +81,9 @@ class LateParts(Sequence[FoldedBox]):
     def __getitem__(self, index: slice) -> Sequence[FoldedBox]: ...
 
     def __getitem__(self, index: int | slice) -> FoldedBox | Sequence[FoldedBox]:
-        numbers = self._numbers[index]
+        numbers = range(len(self))[index]
         if isinstance(numbers, range):
-            return LateParts(len(numbers), lambda number: self[numbers[number]])
+            return LateParts(self.parts.some(numpy.array(numbers)), lambda number: self[numbers[number]])
         if numbers not in self._made:
             self._made[numbers] = self._make(numbers)
         return self._made[numbers]
@@ -126,6 +127,8 @@ def stored(column: Any) -> array[int]:
 
 def column_of(items: Sequence[Item]) -> tuple[Any, Any]:
     """The functions of items, one item after the other, and the index of the item of each, as arrays."""
+    if isinstance(items, LateParts):
+        return items.parts.flat, items.parts.owners
     if not any(isinstance(item, FoldedBox) for item in items):
         return as_column(items), numpy.arange(len(items), dtype=numpy.int32)  # type: ignore[arg-type]
     inside = [members(item) for item in items]

@@ -118,10 +118,11 @@ def _with_sides(own: _Functions, levels: list[int]) -> list[int]:
     if all(levels):
         return levels
     starts, targets = own.starts, own.targets
-    for index in range(len(levels) - 1, -1, -1):
-        if not levels[index]:
-            below = [levels[target] for target in targets[starts[index] : starts[index + 1]]]
-            levels[index] = min(filter(None, below), default=0)
+    for index in [index for index in range(len(levels) - 1, -1, -1) if not levels[index]]:
+        below = [levels[target] for target in targets[starts[index] : starts[index + 1]]]
+        levels[index] = min(filter(None, below), default=0)
+    if all(levels):
+        return levels
     reached = [0] * len(levels)
     for index, own_level in enumerate(levels):
         level = own_level or reached[index]

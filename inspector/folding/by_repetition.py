@@ -128,8 +128,8 @@ class RepeatFinder:
     def _stacks(self, siblings: Sequence[Item], path: Path) -> Iterator[_Stack]:
         """A stack for each run of equal parts."""
         exact, depths = not _are_steps(siblings), [len(self._context.path(item)) for item in siblings]
-        labels = [self._label_numbers(depth, exact) for depth in depths]
-        signs = self._keys.signs(Parts.of_items(siblings), labels)
+        labels = {depth: self._label_numbers(depth, exact) for depth in set(depths)}
+        signs = self._keys.signs(Parts.of(*column_of(siblings), len(siblings)), numpy.array(depths), labels)
         for start, period, repetitions in repeated_runs(signs, MIN_REPEATS):
             groups = [siblings[start + k * period : start + (k + 1) * period] for k in range(repetitions)]
             if period == 1 or self._are_alike(groups, exact):
@@ -158,10 +158,10 @@ class RepeatFinder:
         parts = steps.parts.some(indexes)
         paths, known = steps.paths[indexes], self._context.calls.known
         of_paths = {at: self._label_numbers(len(known[at]), exact=False) for at in present(paths)}
-        signs = self._keys.signs(parts, list(map(of_paths.__getitem__, paths.tolist())))
+        signs = self._keys.signs(parts, paths, of_paths)
         for start, period, repetitions in repeated_runs(signs, MIN_REPEATS):
             chosen = indexes[start : start + period * repetitions]
-            equal: Sequence[FoldedBox] = LateParts(repetitions, partial(_made_of, steps, chosen))
+            equal: Sequence[FoldedBox] = LateParts(steps.parts.some(chosen), partial(_made_of, steps, chosen))
             boxes = equal if period == 1 else [steps.box(index) for index in chosen.tolist()]
             if period > 1:
                 groups = [boxes[at : at + period] for at in range(0, len(boxes), period)]
@@ -180,7 +180,8 @@ class RepeatFinder:
             labels[positions] = of_depth[positions] * period + index % period
         flat, owners = column_of(items)
         parts = Parts.of(flat, owners // period, len(groups))
-        return len(set(self._keys.signs(parts, [labels] * len(groups)))) == 1
+        signs = self._keys.signs(parts, numpy.zeros(len(groups), numpy.int32), {0: labels})
+        return bool((signs == signs[0]).all())
 
     def _part(self, items: Sequence[Item], path: Path) -> FoldedBox:
         """One of several equal parts: an item, or a group of items that repeats."""

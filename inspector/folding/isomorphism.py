@@ -7,13 +7,14 @@ different certificates, and are then shown as two.)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy
 
-from inspector.folding.columns import Columns, numbered, present
+from inspector.folding.columns import Columns, present
 from inspector.folding.part_shape import PartShapes
 from inspector.folding.parts import Parts
 
@@ -43,23 +44,22 @@ class IsomorphismKey:
             of.index[function]: tuple(of.tensors.shape(leaf)) for function, leaf in of.leaves.items()
         }
 
-    def signs(self, parts: Parts, labels: Sequence[Any]) -> list[int]:
-        """A number for each part, the same for isomorphic ones.
+    def signs(self, parts: Parts, of_parts: Any, labels: Mapping[int, Any]) -> Any:
+        """A number for each part, the same for isomorphic ones, as an array.
 
-        labels: for each part, what must be equal of each function of the graph, as an array of numbers; parts of
-        the same array are compared at once.
+        labels: what must be equal of each function of the graph, as an array of numbers. of_parts: an array with
+        the key in `labels` for each part; parts of one key are compared at once.
         """
         signs, sizes = numpy.arange(len(parts)), parts.sizes
         for size in present(sizes):
             indexes = numpy.flatnonzero(sizes == size)
             if len(indexes) > 1:  # a part of a size of its own is like no other
-                signs[indexes] = self._alike(parts, indexes, labels)
-        found: list[int] = signs.tolist()
-        return found
+                signs[indexes] = self._alike(parts, indexes, of_parts, labels)
+        return signs
 
-    def _alike(self, parts: Parts, indexes: Any, labels: Sequence[Any]) -> Any:
+    def _alike(self, parts: Parts, indexes: Any, of_parts: Any, labels: Mapping[int, Any]) -> Any:
         """For each of several parts of one size, the first that is isomorphic."""
-        shapes = self._shapes_of(parts, indexes, labels)
+        shapes = self._shapes_of(parts, indexes, of_parts[indexes], labels)
         if not shapes.any():
             return indexes[0]
         firsts = numpy.full(int(shapes.max()) + 1, len(parts))
@@ -67,27 +67,30 @@ class IsomorphismKey:
         known: dict[StructureKey, int] = {}
         for place in numpy.argsort(firsts).tolist():
             index = int(firsts[place])
-            key = self.key_of(parts[index].tolist(), labels[index].item)
+            key = self.key_of(parts[index].tolist(), labels[int(of_parts[index])].item)
             firsts[place] = known.setdefault(key, index)
         return firsts[shapes]
 
-    def _shapes_of(self, parts: Parts, indexes: Any, labels: Sequence[Any]) -> Any:
+    def _shapes_of(self, parts: Parts, indexes: Any, of_parts: Any, labels: Mapping[int, Any]) -> Any:
         """Numbers for parts of one size that are equal only where their shapes are."""
         size = int(parts.sizes[indexes[0]])
         if size * len(indexes) < _FEW:
             return numpy.arange(len(indexes))
-        kinds = numbered([id(labels[index]) for index in indexes.tolist()])
         found, known = numpy.zeros(len(indexes), numpy.int64), 0
-        for kind in range(int(kinds.max()) + 1):
-            chosen = kinds == kind
+        for kind in present(of_parts):
+            chosen = of_parts == kind
             rows = parts.starts[indexes[chosen]][:, None] + numpy.arange(size)
-            found[chosen] = self._part_shapes.shapes_of(parts.flat[rows], labels[indexes[chosen][0]]) + known
-            known = int(found.max()) + 1
+            found[chosen] = self._part_shapes.shapes_of(parts.flat[rows], labels[kind]) + known
+            known = int(found[chosen].max()) + 1
         return found
 
     @cached_property
     def _part_shapes(self) -> PartShapes:
-        return PartShapes(self._columns, list(map(self._shapes.get, range(len(self._of)))))
+        colors = numpy.zeros(len(self._of), numpy.int32)  # of leaves, a number for their shape
+        numbers: dict[Any, int] = {}
+        for position, shape in self._shapes.items():
+            colors[position] = numbers.setdefault(shape, len(numbers) + 1)
+        return PartShapes(self._columns, colors)
 
     def key_of(self, positions: Sequence[int], label: Label) -> StructureKey:
         """The certificate of a part."""
@@ -165,19 +168,23 @@ class IsomorphismKey:
         return order
 
 
-def repeated_runs(certificates: Sequence[Any], least: int) -> list[tuple[int, int, int]]:
-    """(start, period, repetitions) of every run that repeats at least `least` times, from left to right."""
-    found, start = [], 0
-    while start < len(certificates):
+def repeated_runs(signs: Any, least: int) -> list[tuple[int, int, int]]:
+    """(start, period, repetitions) of every run that repeats at least `least` times, from left to right.
+
+    signs: an array.
+    """
+    found, start, changes = [], 0, dict[int, list[int]]()
+    while start < len(signs):
         best = (1, 1)
-        for period in range(1, min(LONGEST_PERIOD, (len(certificates) - start) // least) + 1):
-            end = start + period
-            while end < len(certificates) and certificates[end] == certificates[end - period]:
-                end += 1
+        for period in range(1, min(LONGEST_PERIOD, (len(signs) - start) // least) + 1):
+            if period not in changes:
+                changes[period] = (numpy.flatnonzero(signs[period:] != signs[:-period]) + period).tolist()
+            place = bisect_left(changes[period], start + period)
+            end = changes[period][place] if place < len(changes[period]) else len(signs)
             repetitions = (end - start) // period
             if repetitions >= least and repetitions * period > best[0] * best[1]:
                 best = (period, repetitions)
-                if end == len(certificates) and period == 1:
+                if end == len(signs) and period == 1:
                     break  # no longer period covers more
         if best[1] >= least:
             found.append((start, *best))

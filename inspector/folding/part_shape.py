@@ -6,7 +6,7 @@ them. Parts of different shapes may still be isomorphic.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
@@ -20,10 +20,10 @@ _ROUNDS = 8
 class PartShapes:
     """The shapes of parts of one graph."""
 
-    def __init__(self, columns: Columns, colors: Sequence[Hashable]) -> None:
-        """colors: what must be equal of two functions, by position."""
+    def __init__(self, columns: Columns, colors: Any) -> None:
+        """colors: a number for what must be equal of two functions, by position, an array."""
         of = columns.topology
-        self._columns, self._colors, self._roots = columns, numbered(colors), of.roots
+        self._columns, self._colors, self._roots = columns, colors, of.roots
         self._ways = _pair_numbers(of.edges.slots, of.edges.input_nrs)
         self._entrances = _integers(of.arrivals.numbers)
 
@@ -45,7 +45,9 @@ class PartShapes:
         entered, edges_in = columns.arriving.of(flat)
         reached = numpy.repeat(rows, entered)
         outside = owners[0, columns.arriving.others[edges_in]] != reached // size
-        doors = numpy.unique(reached[outside].astype(numpy.int64) << 32 | self._entrances[edges_in[outside]])
+        doors = reached[outside].astype(numpy.int64) << 32 | self._entrances[edges_in[outside]]
+        if not (doors[1:] > doors[:-1]).all():
+            doors = numpy.unique(doors)
         own = (doors >> 32) // size
         has_roots = any(owners[0, root] >= 0 for root in self._roots)
         is_root = numpy.isin(part, self._roots) if has_roots else part[:, :0]

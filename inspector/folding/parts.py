@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy
 
-from inspector.folding.boxes import Item, column_of
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts(Sequence[Any]):
@@ -24,12 +22,6 @@ class Parts(Sequence[Any]):
         order = numpy.lexsort((flat, owners))
         ends = numpy.cumsum(numpy.bincount(owners, minlength=count))
         return cls(flat[order], numpy.concatenate(([0], ends)))
-
-    @classmethod
-    def of_items(cls, items: Sequence[Item]) -> Parts:
-        """Each item as a part."""
-        flat, owners = column_of(items)
-        return cls(flat, numpy.searchsorted(owners, numpy.arange(len(items) + 1)))
 
     def __len__(self) -> int:
         return len(self.starts) - 1
