@@ -8,9 +8,9 @@ from columns import Op, graph, loop
 
 from inspector.folding import FoldedGraph, fold
 from inspector.folding.boxes import FoldedBox, LateParts, column_of, stored
+from inspector.folding.graph_parts import GraphParts
 from inspector.folding.grouping import Grouping
 from inspector.folding.loop_steps import LoopSteps
-from inspector.folding.parts import Parts
 from inspector.graph import Graph
 
 
@@ -26,7 +26,7 @@ def made(number: int) -> FoldedBox:
 
 def test_a_part_is_made_once() -> None:
     asked: list[int] = []
-    pairs = Parts(numpy.arange(10, dtype=numpy.int32), numpy.arange(0, 11, 2))
+    pairs = GraphParts(numpy.arange(10, dtype=numpy.int32), numpy.arange(0, 11, 2))
     parts = LateParts(pairs, lambda number: asked.append(number) or made(number))
     rest = parts[1:]
     assert (len(parts), len(rest)) == (5, 4)

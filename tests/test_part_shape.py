@@ -1,4 +1,4 @@
-"""Parts of a graph that have the same shape are isomorphic, and have one certificate."""
+"""GraphParts of a graph that have the same shape are isomorphic, and have one certificate."""
 
 import random
 
@@ -8,9 +8,9 @@ from torch import nn
 
 import inspector
 from inspector.folding.columns import Columns, numbered
+from inspector.folding.graph_parts import GraphParts
 from inspector.folding.isomorphism import IsomorphismKey, repeated_runs
 from inspector.folding.part_shape import PartShapes, row_numbers
-from inspector.folding.parts import Parts
 from inspector.graph.topology import topology_of
 
 
@@ -56,7 +56,7 @@ def test_parts_have_one_sign_where_they_have_one_certificate():
         together = [part, *(other for other in others if not set(other) & set(part))]
         flat = numpy.array([position for one in together for position in one], numpy.int32)
         owners = numpy.repeat(numpy.arange(len(together)), len(part))
-        signs = keys.signs(Parts.of(flat, owners, len(together)), numpy.zeros(len(together), int), labels)
+        signs = keys.signs(GraphParts.of(flat, owners, len(together)), numpy.zeros(len(together), int), labels)
         certificates = [keys.key_of(one, names.__getitem__) for one in together]
         pairs += zip(signs == signs[0], [one == certificates[0] for one in certificates], strict=True)
     assert {alike for alike, _ in pairs} == {True, False}
@@ -66,7 +66,7 @@ def test_parts_have_one_sign_where_they_have_one_certificate():
 def test_single_functions_have_one_sign_where_they_have_one_certificate():
     of = stack_of(6)
     keys, names = IsomorphismKey(Columns(of)), of.functions.names
-    each = Parts(numpy.arange(len(of), dtype=numpy.int32), numpy.arange(len(of) + 1))
+    each = GraphParts(numpy.arange(len(of), dtype=numpy.int32), numpy.arange(len(of) + 1))
     signs = keys.signs(each, numpy.zeros(len(of), int), {0: numbered(names)}).tolist()
     certificates = [keys.key_of([position], names.__getitem__) for position in range(len(of))]
     pairs = set(zip(signs, certificates, strict=True))

@@ -9,8 +9,8 @@ from typing import Any, Literal, TypeAlias, overload
 
 import numpy
 
+from inspector.folding.graph_parts import GraphParts
 from inspector.folding.module_paths import Path
-from inspector.folding.parts import Parts
 
 BoxKind = Literal["module", "call", "step", "equal", "line", "joined"]
 """module: an nn.Module; call: one of its calls; step: one iteration of a loop; equal: several equal parts;
@@ -68,7 +68,7 @@ class LateParts(Sequence[FoldedBox]):
     parts: their functions. make: returns one of them.
     """
 
-    def __init__(self, parts: Parts, make: Callable[[int], FoldedBox]) -> None:
+    def __init__(self, parts: GraphParts, make: Callable[[int], FoldedBox]) -> None:
         self.parts, self._make, self._made = parts, make, dict[int, FoldedBox]()
 
     def __len__(self) -> int:

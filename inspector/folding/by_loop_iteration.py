@@ -17,7 +17,7 @@ import numpy
 
 from inspector.folding.boxes import as_column
 from inspector.folding.columns import Ways, numbered, present, translated
-from inspector.folding.parts import Parts
+from inspector.folding.graph_parts import GraphParts
 from inspector.graph.topology import Topology
 
 LEAST_PASSES = 3
@@ -43,7 +43,7 @@ class _Functions:
 
 def loop_iterations(
     of: Topology, positions: Sequence[int], kinds: Sequence[Hashable]
-) -> Iterator[Parts]:
+) -> Iterator[GraphParts]:
     """Possible divisions of these functions into iterations of a loop, most likely first; iterations root first.
 
     kinds: by index in `positions`. The parts contain neither functions outside of the loop nor AccumulateGrads.
@@ -133,7 +133,7 @@ def _with_sides(own: _Functions, levels: list[int]) -> list[int]:
     return levels
 
 
-def _cut(own: _Functions, iterations: Any, chosen: Any) -> Parts:
+def _cut(own: _Functions, iterations: Any, chosen: Any) -> GraphParts:
     """The functions by iteration, without those that are not `chosen`, unless they are between others.
 
     iterations: the number of the iteration of each function, from 1; 0 outside of the loop.
@@ -141,7 +141,7 @@ def _cut(own: _Functions, iterations: Any, chosen: Any) -> Parts:
     wanted = (iterations > 0) & (chosen if chosen.all() else _with_between(own, iterations, chosen))
     numbers = iterations[wanted]
     known = present(numbers)
-    return Parts.of(own.positions[wanted], translated(numbers, known, range(len(known))), len(known))
+    return GraphParts.of(own.positions[wanted], translated(numbers, known, range(len(known))), len(known))
 
 
 def _with_between(own: _Functions, iterations: Any, chosen: Any) -> Any:

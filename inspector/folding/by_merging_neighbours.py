@@ -17,7 +17,7 @@ from inspector.folding.by_module import by_module
 from inspector.folding.by_source_line import by_source_line
 from inspector.folding.context import FoldingContext
 from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of
-from inspector.folding.parts import Parts
+from inspector.folding.graph_parts import GraphParts
 from inspector.graph import Graph
 from inspector.graph.node_names import without_backward
 from inspector.graph.traversal import strong_components
@@ -112,7 +112,7 @@ def _box(context: FoldingContext, part: _Part, leaves: Sequence[Item]) -> Item:
     positions = [position for item in part for position in members(item)]
     column = numpy.sort(as_column(positions))
     firsts = as_column([members(leaf)[0] for leaf in leaves])
-    own = context.with_own_leaves(Parts(column, numpy.array([0, len(column)])), firsts).flat
+    own = context.with_own_leaves(GraphParts(column, numpy.array([0, len(column)])), firsts).flat
     return FoldedBox("joined", label_of_parts(context, part), context.common_path(own), stored(own))
 
 

@@ -10,8 +10,8 @@ import numpy
 from inspector.folding.boxes import BoxKind, Contents, FoldedBox, Item, as_column, stored, together
 from inspector.folding.columns import present, translated
 from inspector.folding.context import FoldingContext
+from inspector.folding.graph_parts import GraphParts
 from inspector.folding.module_paths import Part, Path
-from inspector.folding.parts import Parts
 from inspector.graph.traversal import reach
 
 MOST_CALLS = 6
@@ -41,7 +41,7 @@ def _below(context: FoldingContext, positions: Any, depth: int) -> tuple[list[tu
         return [], positions
     owners = translated(numbers, paths, of_paths)
     inside = owners >= 0
-    groups = Parts.of(positions[inside], owners[inside], len(parts))
+    groups = GraphParts.of(positions[inside], owners[inside], len(parts))
     return list(zip(parts, groups, strict=True)), positions[~inside]
 
 
@@ -79,7 +79,7 @@ def _calls(context: FoldingContext, box: FoldedBox) -> Contents:
         return Contents([box], positions[:0])
     flat = [position for part in separate for position in part]
     owners = [index for index, part in enumerate(separate) for _ in part]
-    own = context.with_own_leaves(Parts.of(as_column(flat), as_column(owners), len(separate)), positions)
+    own = context.with_own_leaves(GraphParts.of(as_column(flat), as_column(owners), len(separate)), positions)
     parts = list(context.whole_parts(own))
     parts.sort(key=lambda part: context.columns.turns[part].min(), reverse=True)
     calls: list[Item] = []

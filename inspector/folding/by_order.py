@@ -1,6 +1,6 @@
 """Fold without structure: cut the order in which the forward ran into parts, where few tensors pass.
 
-Parts that follow each other in a topological order never form a cycle, and cutting takes linear time.
+GraphParts that follow each other in a topological order never form a cycle, and cutting takes linear time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy
 from inspector.folding.boxes import FoldedBox, Item, as_column, column_of, in_walk_order, members, stored
 from inspector.folding.by_merging_neighbours import label_of_parts
 from inspector.folding.context import FoldingContext
-from inspector.folding.parts import Parts
+from inspector.folding.graph_parts import GraphParts
 
 _TO = "\N{EN DASH}"
 _LONGEST_PART = 1.5
@@ -32,7 +32,7 @@ def join_in_order(context: FoldingContext, items: Sequence[Item], most: int) -> 
     flat, owners = column_of(order)
     part_of = numpy.repeat(numpy.arange(len(parts)), list(map(len, parts)))
     positions = context.with_own_leaves(
-        Parts.of(flat, part_of[owners], len(parts)), as_column([members(leaf)[0] for leaf in leaves])
+        GraphParts.of(flat, part_of[owners], len(parts)), as_column([members(leaf)[0] for leaf in leaves])
     )
     joined = [
         part[0] if len(part) == 1 else FoldedBox("joined", label, context.common_path(own), stored(own))

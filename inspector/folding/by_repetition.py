@@ -25,12 +25,12 @@ from inspector.folding.boxes import (
     stored,
     together,
 )
-from inspector.folding.columns import present, translated
-from inspector.folding.context import FoldingContext, mask_digits, masked_names
+from inspector.folding.columns import Line, present, translated
+from inspector.folding.context import FoldingContext
+from inspector.folding.graph_parts import GraphParts
 from inspector.folding.isomorphism import IsomorphismKey, repeated_runs
 from inspector.folding.loop_steps import LoopSteps
-from inspector.folding.module_paths import Path, name_of, names_in
-from inspector.folding.parts import Parts
+from inspector.folding.module_paths import Path, mask_digits, masked_names, name_of, names_in
 from inspector.graph.node_names import without_backward
 
 MIN_REPEATS = 3
@@ -40,9 +40,9 @@ MOST_FUNCTIONS = 2_000
 _TO = "\N{EN DASH}"
 _DIGITS = re.compile("[0-9]+")
 
-_Family = Callable[[BoxKind | None, int, Path, bool], Hashable]
-"""Kind of a box (None for a function), its first function, its module within the one that contains it, whether
-lines tell functions apart → what the siblings of one family share; None if it has none."""
+_Family = Callable[[BoxKind | None, str, Path, Line | None], Hashable]
+"""Kind of a box (None for a function), name of the function, its module within the one that contains it, its line
+if that matters → what the siblings of one family share; None if it has none."""
 _Stack = tuple[FoldedBox, Sequence[Item]]
 """A box, and the items that it replaces."""
 
@@ -74,8 +74,8 @@ class RepeatFinder:
         context, has_lines = self._context, self._context.has_lines(path)
         families: dict[Hashable, list[Item]] = {}
         for box in contents.boxes:
-            first = context.first(box) if box.kind == "line" else box.positions[0]
-            if (key := family(box.kind, first, box.path[len(path) :], has_lines)) is not None:
+            line = context.line(context.first(box)) if box.kind == "line" and has_lines else None
+            if (key := family(box.kind, "", box.path[len(path) :], line)) is not None:
                 families.setdefault(key, []).append(box)
         for key, functions in self._families_of_functions(contents.functions, family, path):
             siblings = families.setdefault(key, [])
@@ -96,31 +96,30 @@ class RepeatFinder:
         functions = functions[~columns.is_leaf[functions]]
         kinds, keys, numbers = columns.kinds[functions], dict[Hashable, int](), list[int]()
         for kind in (own := present(kinds)):
-            first = columns.firsts[kind]
-            inner = columns.path(first)[len(path) :]
-            key = family(None, first, inner, has_lines) if has_lines or inner else None
+            inner, line = columns.paths[kind][len(path) :], columns.lines[kind] if has_lines else None
+            key = family(None, columns.names[kind], inner, line) if has_lines or inner else None
             numbers.append(-1 if key is None else keys.setdefault(key, len(keys)))
         if keys:
             owners = translated(kinds, own, numbers)
-            yield from zip(keys, Parts.of(functions[owners >= 0], owners[owners >= 0], len(keys)), strict=True)
+            inside = owners >= 0
+            yield from zip(keys, GraphParts.of(functions[inside], owners[inside], len(keys)), strict=True)
 
-    def _numbered(self, kind: BoxKind | None, first: int, inner: Path, has_lines: bool) -> Hashable:
+    def _numbered(self, kind: BoxKind | None, name: str, inner: Path, line: Line | None) -> Hashable:
         """The name of a module without its numbers, and the pass; None if it has no number."""
         if kind not in ("module", "call", None) or not inner:
             return None
-        name = name_of(inner)
-        family = mask_digits(name)
-        return (family, inner[0][1]) if family != name else None
+        module = name_of(inner)
+        family = mask_digits(module)
+        return (family, inner[0][1]) if family != module else None
 
-    def _repeated(self, kind: BoxKind | None, first: int, inner: Path, has_lines: bool) -> Hashable:
+    def _repeated(self, kind: BoxKind | None, name: str, inner: Path, line: Line | None) -> Hashable:
         """What its repetitions in a loop share: the loop, the module, or the line; None if it has none."""
         if kind == "step":
             return "step", names_in(inner)
         if kind == "call" or (kind is None and inner):
             return "pass", names_in(inner)
         if kind in ("line", None):
-            place = self._context.line(first) if has_lines else None
-            return None if place is None else ("line", place, kind or self._context.name(first))
+            return None if line is None else ("line", line, kind or name)
         return None
 
     # ---- stacks -------------------------------------------------------------------------------------------
@@ -129,7 +128,7 @@ class RepeatFinder:
         """A stack for each run of equal parts."""
         exact, depths = not _are_steps(siblings), [len(self._context.path(item)) for item in siblings]
         labels = {depth: self._label_numbers(depth, exact) for depth in set(depths)}
-        signs = self._keys.signs(Parts.of(*column_of(siblings), len(siblings)), numpy.array(depths), labels)
+        signs = self._keys.signs(GraphParts.of(*column_of(siblings), len(siblings)), numpy.array(depths), labels)
         for start, period, repetitions in repeated_runs(signs, MIN_REPEATS):
             groups = [siblings[start + k * period : start + (k + 1) * period] for k in range(repetitions)]
             if period == 1 or self._are_alike(groups, exact):
@@ -179,7 +178,7 @@ class RepeatFinder:
             of_depth = self._label_numbers(len(self._context.path(item)), exact)
             labels[positions] = of_depth[positions] * period + index % period
         flat, owners = column_of(items)
-        parts = Parts.of(flat, owners // period, len(groups))
+        parts = GraphParts.of(flat, owners // period, len(groups))
         signs = self._keys.signs(parts, numpy.zeros(len(groups), numpy.int32), {0: labels})
         return bool((signs == signs[0]).all())
 
@@ -248,8 +247,9 @@ class RepeatFinder:
         modules in the part, with their numbers if `exact`: iteration k of a loop may call module k of a list."""
         known = self._labels.get((depth, exact))
         if known is None:
-            columns, numbers, inner = self._context.columns, self._numbers, names_in if exact else masked_names
-            labels = [(self._context.name(at), inner(columns.path(at)[depth:])) for at in columns.firsts]
+            columns, numbers, names = self._context.columns, self._numbers, names_in if exact else masked_names
+            inner = {path: names(path[depth:]) for path in set(columns.paths)}
+            labels = zip(columns.names, map(inner.__getitem__, columns.paths), strict=True)
             of_kinds = [numbers.setdefault(label, len(numbers)) for label in labels]
             known = self._labels[depth, exact] = numpy.array(of_kinds, numpy.int64)[columns.kinds]
         return known

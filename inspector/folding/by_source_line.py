@@ -11,8 +11,8 @@ import numpy
 from inspector.folding.boxes import Contents, FoldedBox, as_column, column_of, stored, together
 from inspector.folding.columns import Line, present
 from inspector.folding.context import FoldingContext
+from inspector.folding.graph_parts import GraphParts
 from inspector.folding.module_paths import Path
-from inspector.folding.parts import Parts
 from inspector.graph.traversal import reach
 
 MOST_OF_A_LINE = 12
@@ -37,7 +37,7 @@ def by_source_line(context: FoldingContext, contents: Contents, path: Path = ())
 def _groups(context: FoldingContext, functions: Any, depth: int) -> list[list[int]]:
     """Groups of connected functions of the same line."""
     kinds = context.columns.kinds[functions]
-    of_kinds = {kind: context.line(context.columns.firsts[kind]) for kind in present(kinds)}
+    of_kinds = {kind: context.columns.lines[kind] for kind in present(kinds)}
     ignored = context.lines_below(depth) if any(of_kinds.values()) else set()
     if not {*of_kinds.values()} - {None, *ignored}:
         return []
@@ -66,6 +66,6 @@ def _box(context: FoldingContext, group: list[int]) -> FoldedBox:
     assert source is not None and "code" in source
     code = " ".join(source["code"].split())
     leaves = dict.fromkeys(target for position in group for target in context.topology.following(position))
-    part = Parts(as_column(group), numpy.array([0, len(group)]))
+    part = GraphParts(as_column(group), numpy.array([0, len(group)]))
     own = context.with_own_leaves(part, as_column(list(leaves)))
     return FoldedBox("line", code, context.common_path(group), stored(own.flat))

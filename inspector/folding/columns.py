@@ -5,14 +5,14 @@ Few kinds of functions are in a graph of many, and what follows from the kind is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy
 
 from inspector.folding.module_calls import ModuleCalls
-from inspector.folding.module_paths import Path
+from inspector.folding.module_paths import Path, masked_names
 from inspector.graph.places import file_and_line
 from inspector.graph.topology import Topology
 
@@ -39,22 +39,30 @@ class Ways:
 class Columns:
     """Columns of one graph.
 
-    kinds: the kind of each function, a number: functions of one kind have the same name, path and line. firsts:
-    a function of each kind. leaving, arriving: the edges from and to each function.
+    kinds: the kind of each function, a number: functions of one kind have the same name, path and line. firsts,
+    names, paths, lines: a function of each kind, and what all of the kind share.
     """
 
     def __init__(self, of: Topology) -> None:
         self.topology, self.calls = of, ModuleCalls(of)
-        names, lines = numbered(of.functions.names), _line_numbers(of)
-        paths = self.calls.numbers
-        together = names.astype(numpy.int64) * len(self.calls.known) + paths
-        together = together * (int(lines.max(initial=0)) + 1) + lines
-        _, firsts, kinds = numpy.unique(together, return_index=True, return_inverse=True)
+        names, (lines, known_lines) = numbered(of.functions.names), _line_numbers(of)
+        together = names.astype(numpy.int64) * len(self.calls.known) + self.calls.numbers
+        _, firsts, kinds = numpy.unique(
+            together * len(known_lines) + lines, return_index=True, return_inverse=True
+        )
         self.kinds, self.firsts = kinds.astype(numpy.int32).ravel(), firsts.tolist()
-        self.leaving = Ways(of.starts, of.targets)
+        self.names = [of.functions.names[first] for first in self.firsts]
+        self.paths = [self.calls.known[number] for number in self.calls.numbers[firsts].tolist()]
+        self.lines = [known_lines[number] for number in lines[firsts].tolist()]
+
+    @cached_property
+    def leaving(self) -> Ways:
+        """The edges from each function."""
+        return Ways(self.topology.starts, self.topology.targets)
 
     @cached_property
     def arriving(self) -> Ways:
+        """The edges to each function."""
         return Ways(self.topology.arrivals.starts, self.topology.arrivals.sources)
 
     @cached_property
@@ -73,25 +81,26 @@ class Columns:
     def own_lines(self) -> dict[Path, set[Line | None]]:
         """The lines of the functions in each path, without AccumulateGrads."""
         lines: dict[Path, set[Line | None]] = {}
-        for at in self.firsts:
-            if not self.is_leaf[at]:
-                lines.setdefault(self.path(at), set()).add(self.line(at))
+        for first, path, line in zip(self.firsts, self.paths, self.lines, strict=True):
+            if not self.is_leaf[first]:
+                lines.setdefault(path, set()).add(line)
         return lines
 
-    def by_kind(self, value: Callable[[int], Hashable]) -> Any:
-        """A number for the value of each kind, the same for equal ones; -1 for None. value: of a function."""
-        numbers: dict[Hashable, int] = {None: -1}
-        values = map(value, self.firsts)
-        return numpy.array([numbers.setdefault(found, len(numbers) - 1) for found in values], numpy.int32)
+    @cached_property
+    def loop_kinds(self) -> Any:
+        """A number for what each function shares with its counterparts in other iterations of a loop."""
+        numbers: dict[Hashable, int] = {}
+        masked = {path: masked_names(path) for path in set(self.paths)}
+        shared = zip(self.names, map(masked.__getitem__, self.paths), self.lines, strict=True)
+        return numpy.array([numbers.setdefault(key, len(numbers)) for key in shared], numpy.int64)[self.kinds]
 
     def path(self, position: int) -> Path:
         """The calls of modules around a function."""
-        return self.calls.known[int(self.calls.numbers[position])]
+        return self.paths[int(self.kinds[position])]
 
     def line(self, position: int) -> Line | None:
         """The line that made a function; None if it is unknown."""
-        return file_and_line(self.topology.functions.sources[position])
-
+        return self.lines[int(self.kinds[position])]
 
 
 def numbered(values: Sequence[Hashable]) -> Any:
@@ -117,11 +126,14 @@ def translated(numbers: Any, known: Sequence[int], values: Sequence[int]) -> Any
     return table[numbers]
 
 
-def _line_numbers(of: Topology) -> Any:
-    """A number for the line of each function. Functions of one line often share the object that says so."""
+def _line_numbers(of: Topology) -> tuple[Any, list[Line | None]]:
+    """A number for the line of each function, and the lines.
+
+    Functions of one line often share the object that says so.
+    """
     sources = of.functions.sources
     objects = list(map(id, sources))
     lines = {key: file_and_line(source) for key, source in dict(zip(objects, sources, strict=True)).items()}
     numbers: dict[Line | None, int] = {}
     by_object = {key: numbers.setdefault(line, len(numbers)) for key, line in lines.items()}
-    return numpy.fromiter(map(by_object.__getitem__, objects), numpy.int32, len(objects))
+    return numpy.fromiter(map(by_object.__getitem__, objects), numpy.int32, len(objects)), list(numbers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,13 +10,11 @@ import numpy
 
 from inspector.folding.boxes import Contents, FoldedBox, Item, as_column, column_of
 from inspector.folding.columns import Columns, Line, present
-from inspector.folding.module_paths import Path, common, names_in
-from inspector.folding.parts import Parts
+from inspector.folding.graph_parts import GraphParts
+from inspector.folding.module_paths import Path, common
 from inspector.graph import Graph
 from inspector.graph.topology import topology_of
 from inspector.graph.traversal import on_cycles
-
-_DIGITS = re.compile(r"\d+")
 
 
 class FoldingContext:
@@ -78,8 +75,8 @@ class FoldingContext:
     def lines_below(self, depth: int) -> set[Line | None]:
         """Lines that call a module below this depth: the functions they created are not one expression."""
         if depth not in self._lines_below:
-            firsts = self.columns.firsts
-            self._lines_below[depth] = {self.line(at) for at in firsts if len(self.path(at)) > depth}
+            places = zip(self.columns.paths, self.columns.lines, strict=True)
+            self._lines_below[depth] = {line for path, line in places if len(path) > depth}
         return self._lines_below[depth]
 
     def without(self, positions: Any, others: Any) -> Any:
@@ -95,7 +92,7 @@ class FoldingContext:
         numbers = set(self.calls.numbers[as_column(positions)].tolist())
         return functools.reduce(common, map(self.calls.known.__getitem__, numbers))
 
-    def paths_around(self, parts: Parts, around: Path) -> Any:
+    def paths_around(self, parts: GraphParts, around: Path) -> Any:
         """The number of the innermost module that contains each part, at least `around`, as an array."""
         numbers, starts, known = self.calls.numbers[parts.flat], parts.starts[:-1], self.calls.known
         found, most = numpy.minimum.reduceat(numbers, starts), numpy.maximum.reduceat(numbers, starts)
@@ -137,13 +134,13 @@ class FoldingContext:
             return positions
         return numpy.sort(column_of(self.items(positions))[0])
 
-    def whole_parts(self, parts: Parts) -> Parts:
+    def whole_parts(self, parts: GraphParts) -> GraphParts:
         """`whole` of each part; parts that would be empty are left out."""
         if not self._atoms:
             return parts
         found = [whole for part in parts if len(whole := self.whole(part))]
         flat = numpy.concatenate(found) if found else parts.flat[:0]
-        return Parts(flat, numpy.cumsum([0, *map(len, found)]))
+        return GraphParts(flat, numpy.cumsum([0, *map(len, found)]))
 
     # ---- connections --------------------------------------------------------------------------------------
 
@@ -187,7 +184,7 @@ class FoldingContext:
         apart = (sources != targets) & (targets >= 0)
         return sources[apart], targets[apart]
 
-    def with_own_leaves(self, parts: Parts, positions: Any) -> Parts:
+    def with_own_leaves(self, parts: GraphParts, positions: Any) -> GraphParts:
         """The parts, each with the leaves among `positions`, an array, that only this part uses."""
         columns = self.columns
         leaves = positions[columns.is_leaf[positions]]
@@ -200,7 +197,7 @@ class FoldingContext:
         users, starts = owner[columns.arriving.others[edges]], numpy.cumsum(counts) - counts
         least, most = numpy.minimum.reduceat(users, starts), numpy.maximum.reduceat(users, starts)
         own = (least == most) & (least >= 0)
-        return Parts.of(
+        return GraphParts.of(
             numpy.concatenate((parts.flat, leaves[own])), numpy.concatenate((parts.owners, least[own])), len(parts)
         )
 
@@ -211,15 +208,3 @@ def _lists(sources: Any, targets: Any, count: int) -> list[list[int]]:
     for source, target in zip(sources.tolist(), targets.tolist(), strict=True):
         found[source][target] = None
     return list(map(list, found))
-
-
-@functools.lru_cache(maxsize=100_000)
-def mask_digits(text: str) -> str:
-    """`blocks.*.attn` from `blocks.3.attn`."""
-    return _DIGITS.sub("*", text)
-
-
-@functools.lru_cache(maxsize=100_000)
-def masked_names(path: Path) -> tuple[str, ...]:
-    """The names along a path, without digits."""
-    return tuple(map(mask_digits, names_in(path)))

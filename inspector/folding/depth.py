@@ -8,9 +8,9 @@ from itertools import chain
 
 from inspector.folding.boxes import FoldedBox, Item
 from inspector.folding.by_order import join_in_order
-from inspector.folding.context import mask_digits
 from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of
 from inspector.folding.grouping import Grouping
+from inspector.folding.module_paths import mask_digits
 from inspector.graph import Graph
 from inspector.options.choices import Depth, check_depth
 from inspector.typography import pluralize

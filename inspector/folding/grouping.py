@@ -8,7 +8,6 @@ from __future__ import annotations
 import weakref
 from collections import Counter
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy
@@ -19,10 +18,10 @@ from inspector.folding.by_module import by_module
 from inspector.folding.by_repetition import MIN_REPEATS, RepeatFinder
 from inspector.folding.by_source_line import by_source_line
 from inspector.folding.columns import present
-from inspector.folding.context import FoldingContext, masked_names
+from inspector.folding.context import FoldingContext
+from inspector.folding.graph_parts import GraphParts
 from inspector.folding.loop_steps import LoopSteps
 from inspector.folding.module_paths import Path
-from inspector.folding.parts import Parts
 from inspector.graph import Graph
 from inspector.graph.topology import Topology
 
@@ -117,17 +116,8 @@ class Grouping:
             return False
         positions = as_column(box.positions)
         inner = positions[~columns.is_leaf[positions]]
-        kinds = self._kinds[inner[calls.numbers[inner] == calls.number(box.path)]]
+        kinds = columns.loop_kinds[inner[calls.numbers[inner] == calls.number(box.path)]]
         return len(kinds) > 0 and min(Counter(kinds.tolist()).values()) >= MIN_REPEATS
-
-    @cached_property
-    def _kinds(self) -> Any:
-        """A number for what each function shares with its counterparts in other iterations of a loop, an array."""
-        context, columns = self.ground, self.ground.columns
-        of_kinds = columns.by_kind(
-            lambda at: (context.name(at), masked_names(columns.path(at)), columns.line(at))
-        )
-        return of_kinds[columns.kinds]
 
     def _by_step(self, positions: Any, path: Path) -> Contents | None:
         """The iterations of all loops as boxes, and the functions outside of loops; None if there is no loop."""
@@ -146,7 +136,7 @@ class Grouping:
     def _loop(self, positions: Any, path: Path) -> Contents | None:
         """The iterations of one loop, equal ones as one box; None if most possible iterations are not equal."""
         context = self.ground
-        for found in loop_iterations(context.topology, positions, self._kinds[positions]):
+        for found in loop_iterations(context.topology, positions, context.columns.loop_kinds[positions]):
             parts = context.whole_parts(context.with_own_leaves(found, positions))
             if _most_alike(parts.sizes) * 2 < len(found):
                 continue
@@ -157,11 +147,11 @@ class Grouping:
                 return Contents([*stacks, *map(steps.box, rest.tolist())], positions[:0])
         return None
 
-    def _lines(self, parts: Parts, path: Path) -> str:
+    def _lines(self, parts: GraphParts, path: Path) -> str:
         """The lines of a loop outside of inner modules, `lines 12` to `16`; empty if they are unknown."""
         columns = self.ground.columns
-        firsts = [columns.firsts[kind] for kind in present(columns.kinds[parts.flat])]
-        own = {place for place in map(columns.line, firsts) if place is not None}
+        places = {columns.lines[kind] for kind in present(columns.kinds[parts.flat])}
+        own = {place for place in places if place is not None}
         files = Counter(file for file, _ in own)
         if not files:
             return ""

@@ -15,8 +15,8 @@ from typing import Any
 import numpy
 
 from inspector.folding.columns import Columns, present
+from inspector.folding.graph_parts import GraphParts
 from inspector.folding.part_shape import PartShapes
-from inspector.folding.parts import Parts
 
 StructureKey = tuple[Any, ...]
 Label = Callable[[int], Any]
@@ -44,7 +44,7 @@ class IsomorphismKey:
             of.index[function]: tuple(of.tensors.shape(leaf)) for function, leaf in of.leaves.items()
         }
 
-    def signs(self, parts: Parts, of_parts: Any, labels: Mapping[int, Any]) -> Any:
+    def signs(self, parts: GraphParts, of_parts: Any, labels: Mapping[int, Any]) -> Any:
         """A number for each part, the same for isomorphic ones, as an array.
 
         labels: what must be equal of each function of the graph, as an array of numbers. of_parts: an array with
@@ -57,7 +57,7 @@ class IsomorphismKey:
                 signs[indexes] = self._alike(parts, indexes, of_parts, labels)
         return signs
 
-    def _alike(self, parts: Parts, indexes: Any, of_parts: Any, labels: Mapping[int, Any]) -> Any:
+    def _alike(self, parts: GraphParts, indexes: Any, of_parts: Any, labels: Mapping[int, Any]) -> Any:
         """For each of several parts of one size, the first that is isomorphic."""
         shapes = self._shapes_of(parts, indexes, of_parts[indexes], labels)
         if not shapes.any():
@@ -71,7 +71,7 @@ class IsomorphismKey:
             firsts[place] = known.setdefault(key, index)
         return firsts[shapes]
 
-    def _shapes_of(self, parts: Parts, indexes: Any, of_parts: Any, labels: Mapping[int, Any]) -> Any:
+    def _shapes_of(self, parts: GraphParts, indexes: Any, of_parts: Any, labels: Mapping[int, Any]) -> Any:
         """Numbers for parts of one size that are equal only where their shapes are."""
         size = int(parts.sizes[indexes[0]])
         if size * len(indexes) < _FEW:

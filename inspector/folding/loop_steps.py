@@ -7,8 +7,8 @@ from typing import Any
 
 from inspector.folding.boxes import FoldedBox, stored
 from inspector.folding.context import FoldingContext
+from inspector.folding.graph_parts import GraphParts
 from inspector.folding.module_paths import Path, name_of
-from inspector.folding.parts import Parts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,7 +19,7 @@ class LoopSteps:
     """
 
     context: FoldingContext
-    parts: Parts
+    parts: GraphParts
     paths: Any
     lines: str
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ Path = tuple[Part, ...]
 """The calls around a function, outermost first: (("transformer.h.3", 1), ("attn", 1)); () for the outermost module
 and for functions outside of modules."""
 
+_DIGITS = re.compile(r"\d+")
 _Step = TypeVar("_Step")
 
 
@@ -103,3 +105,15 @@ def _path(module: str, passes: tuple[int, ...]) -> Path:
             found.append((".".join(waiting), number))
             waiting = []
     return tuple(found)
+
+
+@functools.lru_cache(maxsize=100_000)
+def mask_digits(text: str) -> str:
+    """`blocks.*.attn` from `blocks.3.attn`."""
+    return _DIGITS.sub("*", text)
+
+
+@functools.lru_cache(maxsize=100_000)
+def masked_names(path: Path) -> tuple[str, ...]:
+    """The names along a path, without digits."""
+    return tuple(map(mask_digits, names_in(path)))

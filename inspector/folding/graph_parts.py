@@ -10,14 +10,14 @@ import numpy
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Parts(Sequence[Any]):
+class GraphParts(Sequence[Any]):
     """Parts without a common function: the k-th has the functions flat[starts[k] : starts[k + 1]], ascending."""
 
     flat: Any
     starts: Any
 
     @classmethod
-    def of(cls, flat: Any, owners: Any, count: int) -> Parts:
+    def of(cls, flat: Any, owners: Any, count: int) -> GraphParts:
         """The parts, given functions in any order and the number of the part of each, all below `count`."""
         order = numpy.lexsort((flat, owners))
         ends = numpy.cumsum(numpy.bincount(owners, minlength=count))
@@ -41,11 +41,11 @@ class Parts(Sequence[Any]):
         """The number of the part of each function in `flat`."""
         return numpy.repeat(numpy.arange(len(self), dtype=numpy.int32), self.sizes)
 
-    def some(self, indexes: Any) -> Parts:
+    def some(self, indexes: Any) -> GraphParts:
         """Some of the parts. indexes: an array."""
         if len(indexes) == len(self):
             return self
         sizes = self.sizes[indexes]
         ends = numpy.cumsum(sizes)
         shifts = numpy.repeat(self.starts[indexes] - ends + sizes, sizes)
-        return Parts(self.flat[shifts + numpy.arange(len(shifts))], numpy.concatenate(([0], ends)))
+        return GraphParts(self.flat[shifts + numpy.arange(len(shifts))], numpy.concatenate(([0], ends)))
