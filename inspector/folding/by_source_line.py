@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy
 
-from inspector.folding.boxes import Contents, FoldedBox, as_column, column_of, stored, together
-from inspector.folding.columns import Line, present
+from inspector.folding.boxes import Contents, FoldedBox, column_of, stored, together
+from inspector.folding.columns import Line, present, translated
 from inspector.folding.context import FoldingContext
 from inspector.folding.graph_parts import GraphParts
 from inspector.folding.module_paths import Path
-from inspector.graph.traversal import reach
 
 MOST_OF_A_LINE = 12
 """Maximum number of functions in a box for a line; a line that created more contains a loop."""
@@ -34,38 +32,56 @@ def by_source_line(context: FoldingContext, contents: Contents, path: Path = ())
     return together(boxes, functions)
 
 
-def _groups(context: FoldingContext, functions: Any, depth: int) -> list[list[int]]:
-    """Groups of connected functions of the same line."""
-    kinds = context.columns.kinds[functions]
-    of_kinds = {kind: context.columns.lines[kind] for kind in present(kinds)}
+def _groups(context: FoldingContext, functions: Any, depth: int) -> list[Any]:
+    """Groups of connected functions of the same line, as arrays."""
+    columns = context.columns
+    kinds = columns.kinds[functions]
+    of_kinds = {kind: columns.lines[kind] for kind in present(kinds)}
     ignored = context.lines_below(depth) if any(of_kinds.values()) else set()
-    if not {*of_kinds.values()} - {None, *ignored}:
+    numbers: dict[Line | None, int] = dict.fromkeys((None, *ignored), -1)
+    lines = [numbers.setdefault(line, len(numbers)) for line in of_kinds.values()]
+    if max(lines, default=-1) < 0:
         return []
-    lines = dict(zip(functions.tolist(), map(of_kinds.__getitem__, kinds.tolist()), strict=True))
-    lines = {at: line for at, line in lines.items() if line is not None and line not in ignored}
-    groups = []
-    while lines:
-        start, line = lines.popitem()
-        group = sorted(reach([start], partial(_of_line, context, lines, line)))
-        for position in group:
-            lines.pop(position, None)
-        if 1 < len(group) <= MOST_OF_A_LINE:
-            groups.append(group)
-    return groups
+    of_functions = translated(kinds, list(of_kinds), lines)
+    chosen = functions[of_functions >= 0]
+    return list(_connected(context, chosen, of_functions[of_functions >= 0]))
 
 
-def _of_line(
-    context: FoldingContext, lines: dict[int, Line | None], line: Line | None, position: int
-) -> list[int]:
-    """The neighbours of a function that are of this line."""
-    return [other for other in context.beside(position) if lines.get(other) == line]
+def _connected(context: FoldingContext, functions: Any, lines: Any) -> GraphParts:
+    """The groups of connected functions of one line that are not too large. lines: a number for each function.
+
+    Each takes the lowest index of its neighbours until nothing changes. In a group that is not too large, this is
+    soon; a group in which neighbours then differ is larger.
+    """
+    index = numpy.full(len(context), -1, numpy.int32)
+    index[functions] = numpy.arange(len(functions), dtype=numpy.int32)
+    counts, edges = context.columns.leaving.of(functions)
+    sources = numpy.repeat(numpy.arange(len(functions), dtype=numpy.int32), counts)
+    targets = index[context.columns.leaving.others[edges]]
+    same = (targets >= 0) & (lines[sources] == lines[targets])
+    sources, targets = sources[same], targets[same]
+    lowest = numpy.arange(len(functions), dtype=numpy.int32)
+    for _ in range(MOST_OF_A_LINE):
+        apart = lowest[sources] != lowest[targets]
+        if not apart.any():
+            break
+        least = numpy.minimum(lowest[sources], lowest[targets])
+        numpy.minimum.at(lowest, sources, least)
+        numpy.minimum.at(lowest, targets, least)
+    sizes = numpy.bincount(lowest, minlength=len(functions))
+    is_group = (sizes > 1) & (sizes <= MOST_OF_A_LINE)
+    apart = lowest[sources] != lowest[targets]
+    is_group[lowest[sources[apart]]] = is_group[lowest[targets[apart]]] = False
+    inside = is_group[lowest]
+    known = numpy.flatnonzero(is_group)
+    return GraphParts.of(functions[inside], numpy.searchsorted(known, lowest[inside]), len(known))
 
 
-def _box(context: FoldingContext, group: list[int]) -> FoldedBox:
-    source = context.topology.functions.sources[group[0]]
+def _box(context: FoldingContext, group: Any) -> FoldedBox:
+    source = context.topology.functions.sources[int(group[0])]
     assert source is not None and "code" in source
     code = " ".join(source["code"].split())
-    leaves = dict.fromkeys(target for position in group for target in context.topology.following(position))
-    part = GraphParts(as_column(group), numpy.array([0, len(group)]))
-    own = context.with_own_leaves(part, as_column(list(leaves)))
+    _, edges = context.columns.leaving.of(group)
+    leaves = numpy.unique(context.columns.leaving.others[edges])
+    own = context.with_own_leaves(GraphParts(group, numpy.array([0, len(group)])), leaves)
     return FoldedBox("line", code, context.common_path(group), stored(own.flat))
