@@ -52,8 +52,8 @@ class Columns:
         )
         self.kinds, self.firsts = kinds.astype(numpy.int32).ravel(), firsts.tolist()
         self.names = [of.functions.names[first] for first in self.firsts]
-        self.paths = [self.calls.known[number] for number in self.calls.numbers[firsts].tolist()]
-        self.lines = [known_lines[number] for number in lines[firsts].tolist()]
+        self.paths: list[Path] = [self.calls.known[number] for number in self.calls.numbers[firsts].tolist()]
+        self.lines: list[Line | None] = [known_lines[number] for number in lines[firsts].tolist()]
 
     @cached_property
     def leaving(self) -> Ways:

@@ -105,6 +105,10 @@ class FoldingContext:
 
     # ---- boxes of earlier views ---------------------------------------------------------------------------
 
+    def is_closed(self, box: FoldedBox) -> bool:
+        """Whether a box is one of an earlier view, which stays closed."""
+        return bool(self._atoms) and self._atoms.get(self.first(box)) is box
+
     def alone(self, positions: Sequence[int]) -> Any:
         """The positions, an array, without those that another one represents, since a box of an earlier view
         holds both."""

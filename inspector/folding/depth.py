@@ -75,7 +75,7 @@ def _to_depth(folder: Grouping, depth: int) -> list[Item]:
     waiting, done = list(reversed(folder.all())), list[Item]()
     while waiting:
         item = waiting.pop()
-        part = item.repeats[0] if isinstance(item, FoldedBox) and item.repeats else item
+        part = folder.one_part(item) if isinstance(item, FoldedBox) else item
         inner = folder.open(part) if isinstance(part, FoldedBox) and _depth(part) < depth else []
         if not (isinstance(part, FoldedBox) and _shows_something(part, inner)):
             done.append(item)
@@ -144,12 +144,12 @@ def _enough(folder: Grouping, items: list[Item], rests: Sequence[Item], room: Ro
     closed = list(rests)
     while (count := _count(folder, items, {})) < room.little:
         boxes = [item for item in items if isinstance(item, FoldedBox) and item not in closed]
-        box = max(boxes, key=lambda box: len(_one_part(box).positions), default=None)
+        box = max(boxes, key=lambda box: len(folder.one_part(box).positions), default=None)
         if box is None:
             break
-        part = _one_part(box)
+        part = folder.one_part(box)
         inner = folder.open(part) if part.kind in ("module", "call", "step") else []
-        rest = [folder.without_first(box)] if box.repeats else []
+        rest = [folder.without_first(box)] if part is not box else []
         more = _count(folder, [*inner, *rest], {})
         if _count(folder, inner, {}) < LEAST_SHOWN or (count + more - 1 > room.most and count > 1):
             closed.append(box)
@@ -159,10 +159,6 @@ def _enough(folder: Grouping, items: list[Item], rests: Sequence[Item], room: Ro
     return items
 
 
-def _one_part(box: FoldedBox) -> FoldedBox:
-    return box.repeats[0] if box.repeats else box
-
-
 def _opened(folder: Grouping, item: Item, level: Sequence[Item], is_enough: bool) -> list[Item]:
     """The items that replace an opened item; empty if they show nothing new.
 
@@ -170,7 +166,7 @@ def _opened(folder: Grouping, item: Item, level: Sequence[Item], is_enough: bool
     """
     if not isinstance(item, FoldedBox) or _is_like_a_stack(item, level):
         return []
-    part = _one_part(item)
+    part = folder.one_part(item)
     inner = folder.open(part) if part.kind in ("module", "call") else []
     if not _shows_something(part, inner):
         return []
@@ -248,7 +244,7 @@ def _deeper(folder: Grouping, boxes: Sequence[FoldedBox], depth: Depth) -> str:
 
     Boxes above the requested depth are Linears or the rest of equal parts, and stay closed.
     """
-    parts = [part for box in boxes if isinstance(part := box.repeats[0] if box.repeats else box, FoldedBox)]
+    parts = list(map(folder.one_part, boxes))
     if isinstance(depth, int):
         parts = sorted((part for part in parts if _depth(part) >= depth), key=_depth)
     modules = (part for part in parts if part.kind in ("module", "call", "step"))

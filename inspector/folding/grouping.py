@@ -53,12 +53,18 @@ class Grouping:
         return self._arranged_once(None, range(len(self.ground)), ())
 
     def open(self, box: FoldedBox) -> list[Item]:
-        """The contents of a box, grouped."""
+        """The contents of a box, grouped; the box itself if it stays closed."""
+        if self.ground.is_closed(box):
+            return [box]
         if box.kind == "equal":
             return list(box.repeats)
         if box.kind in ("module", "call", "step"):
             return self._arranged_once(box, box.positions, box.path)
         return self.ground.items(box.positions) if box.kind == "line" else list(box.positions)
+
+    def one_part(self, box: FoldedBox) -> FoldedBox:
+        """The first of several equal parts; the box itself if it has none, or stays closed."""
+        return box.repeats[0] if box.repeats and not self.ground.is_closed(box) else box
 
     def without_first(self, box: FoldedBox) -> Item:
         """Equal parts except the one nearest to the root."""
@@ -90,7 +96,8 @@ class Grouping:
         """The contents, with those stacks taken apart that form cycles with others: equal parts that alternate
         with others are not one after the other. circular: whether each box is on a cycle."""
         apart = [
-            box.repeats if is_on_cycle else () for box, is_on_cycle in zip(contents.boxes, circular, strict=True)
+            box.repeats if is_on_cycle and not self.ground.is_closed(box) else ()
+            for box, is_on_cycle in zip(contents.boxes, circular, strict=True)
         ]
         if not any(apart):
             return contents
