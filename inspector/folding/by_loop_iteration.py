@@ -51,8 +51,10 @@ def loop_iterations(
     numbers = kinds if isinstance(kinds, numpy.ndarray) else numbered(kinds)
     own = _functions(of, as_column(positions), numbers)
     counts = Counter(own.kinds.tolist())  # in the order of their first functions, root first
-    for length in _lengths(counts):
-        beats = [kind for kind, count in counts.items() if _times(count, length)]
+    often = Counter(counts.values())
+    for length in _lengths(often):
+        multiples = {count for count in often if _times(count, length)}
+        beats = [kind for kind, count in counts.items() if count in multiples]
         for kind in beats[:_MOST_KINDS]:
             levels = _levels(own, (own.kinds == kind).tolist())
             times = _times(max(levels), length)
@@ -79,9 +81,11 @@ def _functions(of: Topology, positions: Any, kinds: Any) -> _Functions:
     return _Functions(positions, kind_of[positions], starts.tolist(), targets[inside].tolist())
 
 
-def _lengths(counts: dict[int, int]) -> list[int]:
-    """Counts that may be the length of the loop; first the one that divides the counts of most functions."""
-    often = Counter(counts.values())
+def _lengths(often: Counter[int]) -> list[int]:
+    """Counts that may be the length of the loop; first the one that divides the counts of most functions.
+
+    often: how many kinds have each count.
+    """
     weights = {
         length: sum([count * kinds for count, kinds in often.items() if _times(count, length)])
         for length in often

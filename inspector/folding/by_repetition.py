@@ -94,6 +94,8 @@ class RepeatFinder:
         lines tell them apart."""
         columns, has_lines = self._context.columns, self._context.has_lines(path)
         functions = functions[~columns.is_leaf[functions]]
+        if not len(functions):
+            return
         kinds, keys, numbers = columns.kinds[functions], dict[Hashable, int](), list[int]()
         for kind in (own := present(kinds)):
             inner, line = columns.paths[kind][len(path) :], columns.lines[kind] if has_lines else None

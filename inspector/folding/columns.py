@@ -115,7 +115,7 @@ def numbered(values: Sequence[Hashable]) -> Any:
 
 def present(numbers: Any) -> list[int]:
     """The numbers that occur in an array, ascending. They must be small."""
-    found: list[int] = numpy.flatnonzero(numpy.bincount(numbers)).tolist()
+    found: list[int] = numpy.bincount(numbers).nonzero()[0].tolist()
     return found
 
 

@@ -34,7 +34,7 @@ class GraphParts(Sequence[Any]):
     @property
     def sizes(self) -> Any:
         """The number of functions of each part."""
-        return numpy.diff(self.starts)
+        return self.starts[1:] - self.starts[:-1]
 
     @property
     def owners(self) -> Any:
