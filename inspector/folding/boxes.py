@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, overload
 
@@ -135,10 +135,3 @@ def column_of(items: Sequence[Item]) -> tuple[Any, Any]:
     flat = numpy.concatenate([as_column(positions) for positions in inside])
     counts = [len(positions) for positions in inside]
     return flat, numpy.repeat(numpy.arange(len(items), dtype=numpy.int32), counts)
-
-
-def functions_of(items: Sequence[Item]) -> Iterator[tuple[int, int]]:
-    """(position, index of its item) of every function in the items."""
-    for index, item in enumerate(items):
-        for position in members(item):
-            yield position, index
