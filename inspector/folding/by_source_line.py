@@ -3,66 +3,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from typing import Any
 
-from inspector.folding.boxes import FoldedBox, Item, members
+import numpy
+
+from inspector.folding.boxes import Contents, FoldedBox, column_of, stored, together
+from inspector.folding.columns import Line, present, translated
 from inspector.folding.context import FoldingContext
+from inspector.folding.graph_parts import GraphParts
 from inspector.folding.module_paths import Path
-from inspector.graph.places import file_and_line
-from inspector.graph.traversal import on_cycles, reach
 
 MOST_OF_A_LINE = 12
 """Maximum number of functions in a box for a line; a line that created more contains a loop."""
 
-_Line = tuple[str, int]
+
+def by_source_line(context: FoldingContext, contents: Contents, path: Path = ()) -> Contents:
+    """The contents, with connected functions of one line as one box. path: the module that contains them."""
+    made = [_box(context, group) for group in _groups(context, contents.functions, len(path))]
+    if not made:
+        return contents
+    others = context.without(contents.functions, column_of(made)[0])
+    circular = context.on_cycles(Contents([*made, *contents.boxes], others))[: len(made)]
+    boxes, functions = [*contents.boxes], [others]
+    for box, is_on_cycle in zip(made, circular, strict=True):
+        alone = context.contents(box.positions) if is_on_cycle else Contents([box], others[:0])
+        boxes += alone.boxes
+        functions.append(alone.functions)
+    return together(boxes, functions)
 
 
-def by_source_line(context: FoldingContext, items: list[Item], path: Path = ()) -> list[Item]:
-    """The items, with connected functions of one line as one box. path: the module that contains the items."""
-    boxes = [_box(context, group) for group in _groups(context, items, len(path))]
-    if not boxes:
-        return context.sorted(items)
-    inside = {position for box in boxes for position in box.positions}
-    others = [item for item in items if members(item)[0] not in inside]
-    candidates: list[Item] = [*others, *boxes]
-    circular = on_cycles(context.following(candidates))[len(others) :]
-    for box, is_on_cycle in zip(boxes, circular, strict=True):
-        others += context.items(box.positions) if is_on_cycle else [box]
-    return context.sorted(others)
+def _groups(context: FoldingContext, functions: Any, depth: int) -> list[Any]:
+    """Groups of connected functions of the same line, as arrays."""
+    columns = context.columns
+    kinds = columns.kinds[functions]
+    of_kinds = {kind: columns.lines[kind] for kind in present(kinds)}
+    ignored = context.lines_below(depth) if any(of_kinds.values()) else set()
+    numbers: dict[Line | None, int] = dict.fromkeys((None, *ignored), -1)
+    lines = [numbers.setdefault(line, len(numbers)) for line in of_kinds.values()]
+    if max(lines, default=-1) < 0:
+        return []
+    of_functions = translated(kinds, list(of_kinds), lines)
+    chosen = functions[of_functions >= 0]
+    return list(_connected(context, chosen, of_functions[of_functions >= 0]))
 
 
-def _groups(context: FoldingContext, items: Sequence[Item], depth: int) -> list[list[int]]:
-    """Groups of connected functions of the same line."""
-    ignored = context.calls.lines_below(depth)
-    lines: dict[int, _Line] = {}
-    for item in items:
-        line = None if isinstance(item, FoldedBox) else _line(context, item)
-        if line is not None and line not in ignored:
-            lines[context.first(item)] = line
-    groups = []
-    while lines:
-        start, line = lines.popitem()
-        group = sorted(reach([start], partial(_of_line, context, lines, line)))
-        for position in group:
-            lines.pop(position, None)
-        if 1 < len(group) <= MOST_OF_A_LINE:
-            groups.append(group)
-    return groups
+def _connected(context: FoldingContext, functions: Any, lines: Any) -> GraphParts:
+    """The groups of connected functions of one line that are not too large. lines: a number for each function.
+
+    Each takes the lowest index of its neighbours until nothing changes. In a group that is not too large, this is
+    soon; a group in which neighbours then differ is larger.
+    """
+    index = numpy.full(len(context), -1, numpy.int32)
+    index[functions] = numpy.arange(len(functions), dtype=numpy.int32)
+    counts, edges = context.columns.leaving.of(functions)
+    sources = numpy.repeat(numpy.arange(len(functions), dtype=numpy.int32), counts)
+    targets = index[context.columns.leaving.others[edges]]
+    same = (targets >= 0) & (lines[sources] == lines[targets])
+    sources, targets = sources[same], targets[same]
+    lowest = numpy.arange(len(functions), dtype=numpy.int32)
+    for _ in range(MOST_OF_A_LINE):
+        apart = lowest[sources] != lowest[targets]
+        if not apart.any():
+            break
+        least = numpy.minimum(lowest[sources], lowest[targets])
+        numpy.minimum.at(lowest, sources, least)
+        numpy.minimum.at(lowest, targets, least)
+    sizes = numpy.bincount(lowest, minlength=len(functions))
+    is_group = (sizes > 1) & (sizes <= MOST_OF_A_LINE)
+    apart = lowest[sources] != lowest[targets]
+    is_group[lowest[sources[apart]]] = is_group[lowest[targets[apart]]] = False
+    inside = is_group[lowest]
+    known = numpy.flatnonzero(is_group)
+    return GraphParts.of(functions[inside], numpy.searchsorted(known, lowest[inside]), len(known))
 
 
-def _of_line(context: FoldingContext, lines: dict[int, _Line], line: _Line, position: int) -> list[int]:
-    """The neighbours of a function that are of this line."""
-    return [other for other in context.beside(position) if lines.get(other) == line]
-
-
-def _line(context: FoldingContext, position: int) -> _Line | None:
-    return file_and_line(context.source(position))
-
-
-def _box(context: FoldingContext, group: list[int]) -> FoldedBox:
-    source = context.source(group[0])
+def _box(context: FoldingContext, group: Any) -> FoldedBox:
+    source = context.topology.functions.sources[int(group[0])]
     assert source is not None and "code" in source
     code = " ".join(source["code"].split())
-    leaves = dict.fromkeys(target for position in group for target in context.topology.following(position))
-    return FoldedBox("line", code, context.common_path(group), context.with_own_leaves([group], list(leaves))[0])
+    _, edges = context.columns.leaving.of(group)
+    leaves = numpy.unique(context.columns.leaving.others[edges])
+    own = context.with_own_leaves(GraphParts(group, numpy.array([0, len(group)])), leaves)
+    return FoldedBox("line", code, context.common_path(group), stored(own.flat))
