@@ -163,8 +163,8 @@ class _Rows:
                 _send_row_norms(matrix, squares, layout, wanted)
             self._row_norms.clear()
             self._columns = [norms, totals, matrix.amin(1).tolist(), matrix.amax(1).tolist(), nonzero]
-            for row, (norm, total) in enumerate(zip(norms, totals, strict=True)):
-                if not (SMALL < norm < math.inf and math.isfinite(total)):
+            for row, (norm, total, count) in enumerate(zip(norms, totals, nonzero, strict=True)):
+                if count and not (SMALL < norm < math.inf and math.isfinite(total)):
                     self._special[row] = statistics(matrix[row])  # NaN, Inf, or squares outside of float32
 
     def numbers(self, row: int) -> TensorStatistics:

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Container
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import torch
@@ -54,30 +55,37 @@ class SavedTensorState:
 
 @dataclass(slots=True)
 class _Names:
-    """The names to read on every Node of one class."""
+    """What to read on every Node of one class, and by which attributes of the Node.
 
-    plain: list[str] = field(default_factory=list)
-    tensors: list[str] = field(default_factory=list)
+    plain: (name, attribute) of the values that are no tensors. tensors: (name, attribute of the wrapper, attribute
+    of the tensor). is_custom: whether it is a custom Function, whose other attributes are user code.
+    """
+
+    plain: list[tuple[str, str]] = field(default_factory=list)
+    tensors: list[tuple[str, str, str]] = field(default_factory=list)
+    is_custom: bool = False
 
 
-_names_by_type: dict[type, _Names] = {}
+class _NamesByType(dict[type, _Names]):
+    """The names of each class of Nodes that was met, since `dir` takes 6 microseconds."""
+
+    def __missing__(self, node_type: type) -> _Names:
+        names = self[node_type] = _names_of(node_type)
+        return names
 
 
 def _names_of(node_type: type) -> _Names:
-    """The names of a class of Nodes. Cached, since `dir` takes 6 microseconds."""
-    known = _names_by_type.get(node_type)
-    if known is None:
-        known = _names_by_type[node_type] = _Names()
-        if hasattr(node_type, _OF_CUSTOM):
-            return known  # a custom Function, whose other attributes are user code
-        names = dir(node_type)
-        known.tensors = [name.removeprefix(_RAW) for name in names if name.startswith(_RAW)]
-        known.plain = [
-            name.removeprefix(_SAVED)
-            for name in names
-            if name.startswith(_SAVED) and _RAW + name.removeprefix(_SAVED) not in names
-        ]
-    return known
+    if hasattr(node_type, _OF_CUSTOM):
+        return _Names(is_custom=True)
+    there = set(dir(node_type))
+    tensors = sorted(name.removeprefix(_RAW) for name in there if name.startswith(_RAW))
+    plain = sorted({name.removeprefix(_SAVED) for name in there if name.startswith(_SAVED)}.difference(tensors))
+    return _Names(
+        [(name, _SAVED + name) for name in plain], [(name, _RAW + name, _SAVED + name) for name in tensors]
+    )
+
+
+_NAMES = _NamesByType()
 
 
 @functools.cache
@@ -100,24 +108,27 @@ def _find_attributes() -> Callable[[Any], dict[str, Any]]:
 
 def _attributes(node: Any) -> dict[str, Any]:
     found = {}
-    for name in _names_of(type(node)).plain:
+    for name, attribute in _NAMES[type(node)].plain:
         try:
-            found[name] = _plain(getattr(node, _SAVED + name))
+            value = getattr(node, attribute)
         except RuntimeError:  # some are released with the tensors
             continue
+        found[name] = value if type(value) in _AS_THEY_ARE else _plain(value)
     return found
+
+
+_AS_THEY_ARE = frozenset({bool, type(None), str, float, complex})
 
 
 def _plain(value: Any) -> Any:
     """A saved attribute as JSON can hold it. torch returns negative integers as unsigned ones."""
-    if isinstance(value, bool) or value is None or isinstance(value, (str, float, complex)):
-        return value
-    if isinstance(value, int):
+    if isinstance(value, int) and not isinstance(value, bool):
         return value - _UNSIGNED_END if value >= _SIGN else value
     if isinstance(value, (list, tuple)):
         is_small = set(map(type, value)) == _INTEGERS and max(value) < _SIGN  # nearly always: sizes, dimensions
         return list(value) if is_small else [_plain(item) for item in value]
-    return str(value).removeprefix("torch.")
+    is_plain = value is None or isinstance(value, (bool, str, float, complex))
+    return value if is_plain else str(value).removeprefix("torch.")
 
 
 ATTRIBUTES = Capability(
@@ -153,19 +164,12 @@ class _Wrappers(NamedTuple):
 
 def _find_wrappers() -> _Wrappers:
     leaf, node = _example()
-    found = _Wrappers(_hook_of, _data_of, getattr(torch._C, "_DisableTorchDispatch", nullcontext))
+    without_dispatch = getattr(torch._C, "_DisableTorchDispatch", nullcontext)
+    found = _Wrappers(attrgetter("unpack_hook"), attrgetter("data"), without_dispatch)
     wrapper = node._raw_saved_self
     if found.hook(wrapper) is not None or found.data(wrapper) is not leaf:
         raise TypeError("a wrapper does not hold the tensor that was saved")
     return found
-
-
-def _hook_of(wrapper: Any) -> Any:
-    return wrapper.unpack_hook
-
-
-def _data_of(wrapper: Any) -> Any:
-    return wrapper.data
 
 
 WRAPPERS = Capability(
@@ -178,13 +182,9 @@ WRAPPERS = Capability(
 
 def _find_values() -> Callable[[Any, str], Any]:
     leaf, node = _example()
-    if _value(node, "self") is not leaf:
+    if node._saved_self is not leaf:
         raise TypeError("_saved_self is not the tensor that was saved")
-    return _value
-
-
-def _value(node: Any, name: str) -> Any:
-    return getattr(node, _SAVED + name)
+    return getattr
 
 
 SAVED_TENSORS = Capability("saved tensors", "saved tensors are unknown", _find_values)
@@ -196,6 +196,9 @@ def saved_by(node: Any, held: Container[str] = ()) -> list[SavedTensorState]:
     held: the names of those that it held before: if they are gone now, they were released. To ask torch takes as
     long as all the rest, since it raises an exception.
     """
+    names = _NAMES[type(node)]
+    if not (names.tensors or names.is_custom):
+        return []
     value = SAVED_TENSORS.parts
     if value is None:
         return []
@@ -203,7 +206,7 @@ def saved_by(node: Any, held: Container[str] = ()) -> list[SavedTensorState]:
         wrappers = WRAPPERS.parts if WRAPPERS.is_available else None
         if wrappers is None:
             return _saved_without_wrappers(node, value)
-        if hasattr(type(node), _OF_CUSTOM):
+        if names.is_custom:
             return _saved_by_custom(node, wrappers)
         return _saved_by_torch(node, value, wrappers, held)
     except Exception as error:
@@ -215,9 +218,9 @@ def _saved_by_torch(
     node: Any, value: Callable[[Any, str], Any], wrappers: _Wrappers, held: Container[str]
 ) -> list[SavedTensorState]:
     found = []
-    for name in _names_of(type(node)).tensors:
+    for name, wrapper, attribute in _NAMES[type(node)].tensors:
         try:
-            raw = getattr(node, _RAW + name)
+            raw = getattr(node, wrapper)
         except RuntimeError:  # a released list of tensors cannot be read
             found.append(SavedTensorState(name, "released", None))
             continue
@@ -226,7 +229,7 @@ def _saved_by_torch(
         elif name in held and wrappers.hook(raw) is None and wrappers.data(raw) is None:
             found.append(SavedTensorState(name, "released", None))
         else:
-            found.append(_of_wrapper(name, raw, wrappers, node, value))
+            found.append(_of_node(node, (name, attribute), raw, value, wrappers))
     return found
 
 
@@ -238,22 +241,33 @@ def _saved_by_custom(node: Any, wrappers: _Wrappers) -> list[SavedTensorState]:
     return [_of_wrapper(f"saved_tensors[{k}]", raw, wrappers) for k, raw in enumerate(raws or ())]
 
 
-def _of_wrapper(
-    name: str, raw: Any, wrappers: _Wrappers, node: Any = None, value: Callable[[Any, str], Any] | None = None
-) -> SavedTensorState:
-    """The state of one saved tensor. node, value: to read it as `_saved_…` too, which runs no user code."""
+def _of_wrapper(name: str, raw: Any, wrappers: _Wrappers) -> SavedTensorState:
+    """The state of one saved tensor of several, by its wrapper alone."""
     if wrappers.hook(raw) is not None:
         return SavedTensorState(name, "packed", None)
     data = wrappers.data(raw)
-    if value is None:
-        return (
-            SavedTensorState(name, "held", data)
-            if isinstance(data, torch.Tensor)
-            else SavedTensorState(name, "empty", None)
-        )
+    if isinstance(data, torch.Tensor):
+        return SavedTensorState(name, "held", data)
+    return SavedTensorState(name, "empty", None)
+
+
+def _of_node(
+    node: Any, names: tuple[str, str], raw: Any, value: Callable[[Any, str], Any], wrappers: _Wrappers
+) -> SavedTensorState:
+    """The state of a saved tensor that is read by the attribute of the Node too, which runs no user code.
+
+    names: its name, and that of the attribute."""
+    name, attribute = names
+    if wrappers.hook(raw) is not None:
+        return SavedTensorState(name, "packed", None)
+    data = wrappers.data(raw)
     is_plain = type(data) in _PLAIN
     try:
-        tensor = value(node, name) if is_plain else _undispatched(node, name, value, wrappers)
+        if is_plain:
+            tensor = value(node, attribute)
+        else:
+            with wrappers.undispatched():  # torch would ask a subclass to detach a saved output
+                tensor = value(node, attribute)
     except RuntimeError:
         is_there = isinstance(data, torch.Tensor)
         return SavedTensorState(name, "modified", data) if is_there else SavedTensorState(name, "released", None)
@@ -266,12 +280,6 @@ def _of_wrapper(
 _PLAIN = (torch.Tensor, torch.nn.Parameter, type(None))
 
 
-def _undispatched(node: Any, name: str, value: Callable[[Any, str], Any], wrappers: _Wrappers) -> Any:
-    """A saved tensor of a subclass, which torch would ask to detach a saved output."""
-    with wrappers.undispatched():
-        return value(node, name)
-
-
 def _held(name: str, tensor: torch.Tensor, node: Any) -> SavedTensorState:
     if tensor.grad_fn is node:
         return SavedTensorState(name, "held", tensor, is_output=True, output_nr=tensor.output_nr)
@@ -282,19 +290,17 @@ def _held(name: str, tensor: torch.Tensor, node: Any) -> SavedTensorState:
 
 
 def _saved_without_wrappers(node: Any, value: Callable[[Any, str], Any]) -> list[SavedTensorState]:
-    if hasattr(type(node), _OF_CUSTOM):  # its class may allow only one access
+    names = _NAMES[type(node)]
+    if names.is_custom:  # its class may allow only one access
         WRAPPERS.miss()
         return [SavedTensorState("saved_tensors", "unknown", None)]
-    names = _names_of(type(node)).tensors
-    if not names:
-        return []
     if not HOOKS.are_certainly_absent(node):
         WRAPPERS.miss()
-        return [SavedTensorState(name, "unknown", None) for name in names]
+        return [SavedTensorState(name, "unknown", None) for name, _, _ in names.tensors]
     found = []
-    for name in names:
+    for name, _, attribute in names.tensors:
         try:
-            tensors = value(node, name)
+            tensors = value(node, attribute)
         except RuntimeError as error:
             found.append(SavedTensorState(name, "modified" if _MODIFIED in str(error) else "released", None))
             continue

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import torch
 from torch import nn
 
@@ -31,18 +29,16 @@ class RetainedBytes:
         cannot tell."""
         if not VIEWS.is_available:
             return None
-        if type(tensor) is torch.Tensor and tensor.layout is torch.strided:  # nearly always; most share a storage
-            with contextlib.suppress(RuntimeError, NotImplementedError):
-                if storage_id(tensor.untyped_storage()) in self._known:
-                    return 0
-        found = _storages(tensor)
-        if found is None:
+        storages = _storages(tensor)
+        if storages is None:
             return None
-        added = {identity: storage for storage in found if (identity := storage_id(storage)) not in self._known}
-        self._known.update(added)
-        if not added or _is_parameter(tensor):
-            return 0
-        return sum(storage.nbytes() for storage in added.values())
+        known, added = self._known, 0
+        for storage in storages:
+            identity = storage_id(storage)
+            if identity not in known:
+                known.add(identity)
+                added += storage.nbytes()
+        return 0 if not added or _is_parameter(tensor) else added
 
 
 def _is_parameter(tensor: torch.Tensor) -> bool:

@@ -11,7 +11,7 @@ import torch
 from inspector.graph import row_types
 from inspector.graph.values import FULL, Value, unknown
 from inspector.tensor_stats import NOTHING, Batch, Pending, device_name, dtype_name, is_shared
-from inspector.tensor_stats.plain_tensor import is_ordinary
+from inspector.tensor_stats.plain_tensor import ORDINARY, is_ordinary
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
 from inspector.torch_api.sharding import LocalPart, part_of
 from inspector.torch_api.tensor_references import NO_TENSOR, TensorReference, reference_to
@@ -70,7 +70,7 @@ class TensorSnapshot:
     reference: to the tensor; to none if the trace ends before anything happens to it.
 
     before, after: `data` and `grad` before and after backward; `snapshot_after` fills in the latter.
-    shared: whether an array may share its memory; only in a full trace.
+    shared: whether an array may share its memory; only in a full trace, if the script runs on before its end.
     """
 
     reference: TensorReference
@@ -84,9 +84,11 @@ class TensorSnapshot:
 
 def snapshot_before(tensor: torch.Tensor, name: str | None, batch: Batch) -> TensorSnapshot:
     """Take the snapshot of a tensor before backward."""
+    facts, state = _facts(tensor), _state(tensor, batch)
+    if batch.holds:
+        return TensorSnapshot(NO_TENSOR, facts, name, state)
     shared = batch.level == "full" and is_shared(tensor)
-    reference = NO_TENSOR if batch.holds else reference_to(tensor)
-    return TensorSnapshot(reference, _facts(tensor), name, _state(tensor, batch), shared=shared)
+    return TensorSnapshot(reference_to(tensor), facts, name, state, shared=shared)
 
 
 def workspace_snapshot(tensor: torch.Tensor) -> TensorSnapshot:
@@ -126,21 +128,25 @@ def _data(tensor: torch.Tensor, batch: Batch) -> Pending:
 
 def _grad(tensor: torch.Tensor, batch: Batch) -> Pending:
     """`tensor.grad`; None for a tensor that cannot have one, for which torch would warn."""
+    if not (tensor.is_leaf or tensor.retains_grad):
+        return NOTHING
     if tensor in LEAVES_IN_USE:
         return _IN_USE
-    return batch.add(tensor.grad if tensor.is_leaf or tensor.retains_grad else None)
+    grad = tensor.grad
+    return NOTHING if grad is None else batch.add(grad)
 
 
 def _facts(tensor: torch.Tensor) -> TensorFacts:
+    ordinary = type(tensor) in ORDINARY
     return TensorFacts(
         tensor.dtype,
-        tensor.shape if is_ordinary(tensor) and not tensor.is_nested else shape_of(tensor) or (),
+        tensor.shape if ordinary and not tensor.is_nested else shape_of(tensor) or (),
         tensor.device,
         _version(tensor),
         tensor.is_leaf,
         tensor.requires_grad,
         tensor.retains_grad,
-        None if is_ordinary(tensor) else part_of(tensor),
+        None if ordinary else part_of(tensor),
     )
 
 
