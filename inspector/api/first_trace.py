@@ -59,8 +59,10 @@ def _may_be_released(record: TracedGraph) -> bool:
 def _grads_differ(first: TracedGraph, now: TracedGraph) -> bool:
     """Whether the grad of a leaf differs from the first trace (NaN equals NaN)."""
     for pair, seen in now.tensors.items():
-        earlier = first.tensors.get(pair)
-        if earlier is not None and repr(earlier.before["grad"].value) != repr(seen.before["grad"].value):
+        earlier, grad = first.tensors.get(pair), seen.before["grad"]
+        if earlier is None or earlier.before["grad"] is grad:  # nearly always: neither has one
+            continue
+        if repr(earlier.before["grad"].value) != repr(grad.value):
             return True
     return False
 

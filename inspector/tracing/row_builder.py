@@ -159,7 +159,7 @@ class RowBuilder:
             "after": saved.after,
         }
         if saved.shape is not None:
-            row["shape"] = saved.shape
+            row["shape"] = list(saved.shape)
         if saved.dtype is not None:
             row["dtype"] = saved.dtype
         if saved.bytes is not None:

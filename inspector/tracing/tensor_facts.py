@@ -11,7 +11,7 @@ import torch
 from inspector.graph import row_types
 from inspector.graph.values import FULL, Value, unknown
 from inspector.tensor_stats import NOTHING, Batch, Pending, device_name, dtype_name, is_shared
-from inspector.tensor_stats.plain_tensor import ORDINARY, is_ordinary
+from inspector.tensor_stats.plain_tensor import ORDINARY
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
 from inspector.torch_api.sharding import LocalPart, part_of
 from inspector.torch_api.tensor_references import NO_TENSOR, TensorReference, reference_to
@@ -84,7 +84,8 @@ class TensorSnapshot:
 
 def snapshot_before(tensor: torch.Tensor, name: str | None, batch: Batch) -> TensorSnapshot:
     """Take the snapshot of a tensor before backward."""
-    facts, state = _facts(tensor), _state(tensor, batch)
+    facts = _facts(tensor)
+    state = _state(tensor, batch, facts.is_leaf or facts.retains_grad)
     if batch.holds:
         return TensorSnapshot(NO_TENSOR, facts, name, state)
     shared = batch.level == "full" and is_shared(tensor)
@@ -108,13 +109,18 @@ def snapshot_after(seen: TensorSnapshot, batch: Batch) -> None:
     elif tensor is None:
         seen.after = {"data": seen.before["data"], "grad": _GONE}
     elif _version(tensor) == seen.facts.version:
-        seen.after = {"data": seen.before["data"], "grad": _grad(tensor, batch)}
+        seen.after = {"data": seen.before["data"], "grad": _grad(tensor, batch, _may_have_grad(tensor))}
     else:
-        seen.after = _state(tensor, batch)
+        seen.after = _state(tensor, batch, _may_have_grad(tensor))
 
 
-def _state(tensor: torch.Tensor, batch: Batch) -> dict[str, Pending]:
-    data, grad = _data(tensor, batch), _grad(tensor, batch)
+def _may_have_grad(tensor: torch.Tensor) -> bool:
+    """Whether a tensor can have a `grad`; for another one, torch would warn if it was read."""
+    return tensor.is_leaf or tensor.retains_grad
+
+
+def _state(tensor: torch.Tensor, batch: Batch, may_have_grad: bool) -> dict[str, Pending]:
+    data, grad = _data(tensor, batch), _grad(tensor, batch, may_have_grad)
     if data is _LIGHT and grad is NOTHING:
         return _NOTHING_SEEN
     return {"data": data, "grad": grad}
@@ -126,9 +132,9 @@ def _data(tensor: torch.Tensor, batch: Batch) -> Pending:
     return batch.add(tensor, counted=True)
 
 
-def _grad(tensor: torch.Tensor, batch: Batch) -> Pending:
-    """`tensor.grad`; None for a tensor that cannot have one, for which torch would warn."""
-    if not (tensor.is_leaf or tensor.retains_grad):
+def _grad(tensor: torch.Tensor, batch: Batch, may_have_grad: bool) -> Pending:
+    """`tensor.grad`; None for a tensor that cannot have one."""
+    if not may_have_grad:
         return NOTHING
     if tensor in LEAVES_IN_USE:
         return _IN_USE
@@ -137,23 +143,22 @@ def _grad(tensor: torch.Tensor, batch: Batch) -> Pending:
 
 
 def _facts(tensor: torch.Tensor) -> TensorFacts:
-    ordinary = type(tensor) in ORDINARY
     return TensorFacts(
         tensor.dtype,
-        tensor.shape if ordinary and not tensor.is_nested else shape_of(tensor) or (),
+        shape_of(tensor) or (),
         tensor.device,
         _version(tensor),
         tensor.is_leaf,
         tensor.requires_grad,
         tensor.retains_grad,
-        None if ordinary else part_of(tensor),
+        None if type(tensor) in ORDINARY else part_of(tensor),
     )
 
 
-def shape_of(tensor: torch.Tensor) -> list[int] | None:
+def shape_of(tensor: torch.Tensor) -> Sequence[int] | None:
     """The shape; None for a nested tensor, which has no shape or a symbolic one."""
     try:
-        return list(tensor.shape) if is_ordinary(tensor) else list(map(int, tensor.shape))
+        return tensor.shape if type(tensor) in ORDINARY else list(map(int, tensor.shape))
     except (AttributeError, RuntimeError, TypeError, ValueError):
         return None
 

@@ -31,7 +31,7 @@ class SavedTensorFacts:
     tensor: Pair | int | None
     before: SavedState
     after: SavedState
-    shape: list[int] | None = None
+    shape: Sequence[int] | None = None
     dtype: str | None = None
     bytes: int | None = None
     memory: Memory | None = None
