@@ -43,13 +43,16 @@ class RetainedBytes:
 
 def _is_parameter(tensor: torch.Tensor) -> bool:
     """Whether a tensor is a parameter or a view of one. Frozen parameters are not leaves of the graph."""
-    return isinstance(tensor, nn.Parameter) or isinstance(base_of(tensor), nn.Parameter)
+    if type(tensor) is not torch.Tensor and isinstance(tensor, nn.Parameter):  # which runs Python code of torch
+        return True
+    base = base_of(tensor)
+    return base is not None and isinstance(base, nn.Parameter)
 
 
 def _storages(tensor: torch.Tensor) -> list[torch.UntypedStorage] | None:
     """The storages of a tensor; for a sparse tensor, of its indices and values; for a subclass that wraps other
     tensors, of these. None for a tensor without a storage, and for a subclass that fails to tell its tensors."""
-    if hasattr(type(tensor), "__tensor_flatten__"):
+    if type(tensor) is not torch.Tensor and hasattr(type(tensor), "__tensor_flatten__"):
         return _storages_of_wrapped(tensor)
     try:
         if tensor.layout is torch.strided:
