@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Callable
 from itertools import repeat
 from typing import Any, Literal, TypeAlias
 
-import numpy
 import torch
 
 from inspector.graph.elements import MOST_ELEMENTS
@@ -18,7 +16,7 @@ from inspector.tensor_stats.element_order import UNARRANGED, packed_elements
 from inspector.tensor_stats.histogram import sample
 from inspector.tensor_stats.memory_extent import MemoryExtent, in_memory_order, is_dense, memory_extent
 from inspector.tensor_stats.plain_tensor import ORDINARY, dtype_name, is_ordinary, plain_tensor, stored
-from inspector.tensor_stats.small_tensor_pool import MeasuredTensor, SmallTensorPool, fits
+from inspector.tensor_stats.small_tensor_pool import MeasuredTensor, NormsByKey, SmallTensorPool, fits
 from inspector.tensor_stats.statistics import (
     COUNTS,
     NAMES,
@@ -60,8 +58,8 @@ class Pending:
         """The packed elements of a summary, if it is that of a small tensor of real numbers."""
         return None
 
-    def request_row_norms(self, most: int, receive: Callable[[numpy.ndarray], None]) -> bool:
-        """Call `receive` with the norms of the tensor's rows, in float64, when the value is computed.
+    def request_row_norms(self, most: int, norms: NormsByKey, key: int) -> bool:
+        """Put the norms of the tensor's rows into `norms` when the value is computed.
 
         Not if the rows are alike.
 
@@ -134,12 +132,13 @@ class _Summary(Pending):
         except Exception:  # the statistics are worth more
             return None
 
-    def request_row_norms(self, most: int, receive: Callable[[numpy.ndarray], None]) -> bool:
-        if not self.shape or not 1 < self.shape[0] <= most or self.arranged == UNARRANGED:
+    def request_row_norms(self, most: int, norms: NormsByKey, key: int) -> bool:
+        shape, arranged = self.shape, self.arranged
+        if not shape or not 1 < shape[0] <= most:
             return False
-        if not (self.arranged is None or is_dense(self.shape, self.arranged)):
+        if arranged is not None and (arranged == UNARRANGED or not is_dense(shape, arranged)):
             return False
-        return self.measured.request_row_norms((self.shape, self.arranged), receive)
+        return self.measured.request_row_norms((shape, arranged), norms, key)
 
     @property
     def largest_share(self) -> float | None:

@@ -1,14 +1,14 @@
 """Measure small tensors in groups: reducing one takes as long as reducing sixteen.
 
 A step of a small model has a thousand small tensors, and each of the five reductions of a summary has an overhead
-of one or two microseconds. So the bytes of tensors of the same dtype and size are copied, which takes a tenth of the time
-of a `clone`, joined to the rows of a matrix and reduced row by row.
+of one or two microseconds. So the bytes of tensors of the same dtype and size are copied, which takes a tenth of
+the time of a `clone`, and joined to the rows of a matrix, which is reduced row by row.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from ctypes import c_char
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -36,8 +36,12 @@ _MOST = 1 << 14
 Layout: TypeAlias = tuple[tuple[int, ...], tuple[int, ...] | None]
 """The shape, of at least one dimension, and the strides of a dense tensor; None if it is contiguous."""
 
-ReceiveNorms: TypeAlias = Callable[[numpy.ndarray], None]
-"""Receives the norms of the rows of a tensor."""
+NormsByKey: TypeAlias = dict[int, Any]
+"""Receives the norms of the rows of tensors, in float64, each under its key."""
+
+
+_Wanted: TypeAlias = tuple[int, NormsByKey, int]
+"""The row of a tensor, and what receives the norms of the tensor's rows, with the key."""
 
 
 class MeasuredTensor:
@@ -64,8 +68,8 @@ class MeasuredTensor:
         norm, _, least, most, *_ = self.numbers
         return (max(-least, most) / norm) ** 2 if 0 < norm < math.inf else None
 
-    def request_row_norms(self, layout: Layout, receive: ReceiveNorms) -> bool:
-        """Call `receive` with the norms of the rows, in float64, when the numbers are computed.
+    def request_row_norms(self, layout: Layout, norms: NormsByKey, key: int) -> bool:
+        """Put the norms of the rows into `norms` when the numbers are computed.
 
         Not if the rows are alike.
         layout: of the tensor, which has these elements and no others between them. False if the norms cannot be
@@ -100,8 +104,12 @@ class PooledTensor(MeasuredTensor):
     def largest_share(self) -> float | None:
         return None
 
-    def request_row_norms(self, layout: Layout, receive: ReceiveNorms) -> bool:
-        return self._rows.request_row_norms(self._row, layout, receive)
+    def request_row_norms(self, layout: Layout, norms: NormsByKey, key: int) -> bool:
+        rows = self._rows
+        if rows.columns:  # the copies are gone already
+            return False
+        rows.row_norms.setdefault(layout, []).append((self._row, norms, key))
+        return True
 
 
 class SmallTensorPool:
@@ -115,7 +123,7 @@ class SmallTensorPool:
         many."""
         kind = elements.dtype, elements.numel()
         rows = self._kinds.get(kind)
-        if rows is None or rows.is_measured:
+        if rows is None or rows.columns:
             rows = self._kinds[kind] = _Rows(kind, elements.itemsize)
         if not elements.is_contiguous():
             elements = largest_stride_first(elements).contiguous()  # a transposed view has the same numbers
@@ -142,25 +150,21 @@ class _Rows:
     """At most `most` tensors of the same dtype and size: copies of their bytes until they are measured, then their
     numbers.
 
-    bytes_at: the bytes of such a tensor at an address.
+    bytes_at: the bytes of such a tensor at an address. columns: the numbers, empty until they are measured.
+    row_norms: whose rows are measured, too.
     """
 
-    __slots__ = ("_columns", "_kind", "_row_norms", "_samples", "_special", "bytes_at", "copies", "most")
+    __slots__ = ("_kind", "_samples", "_special", "bytes_at", "columns", "copies", "most", "row_norms")
 
     def __init__(self, kind: tuple[torch.dtype, int], itemsize: int) -> None:
         self._kind, size = kind, kind[1] * itemsize
         self.most = max(1, min(_ROWS, _BYTES // size))
         self.bytes_at = (c_char * size).from_address
         self.copies: list[bytes] = []
-        self._columns: list[Sequence[float]] = []
+        self.columns: list[Sequence[float]] = []
         self._special: dict[int, TensorStatistics] = {}
         self._samples: _Samples | None = None
-        self._row_norms: dict[Layout, list[tuple[int, ReceiveNorms]]] = {}
-
-    @property
-    def is_measured(self) -> bool:
-        """Whether the copies have been measured; no more are added then."""
-        return bool(self._columns)
+        self.row_norms: dict[Layout, list[_Wanted]] = {}
 
     def measure(self) -> None:
         """Measure the copies. Called again, it does nothing."""
@@ -176,10 +180,10 @@ class _Rows:
             norms = precise_norms(matrix, squares)
             totals = matrix.sum(1).tolist()
             nonzero = _nonzero(matrix)
-            for layout, wanted in self._row_norms.items():
+            for layout, wanted in self.row_norms.items():
                 _send_row_norms(matrix, squares, layout, wanted)
-            self._row_norms.clear()
-            self._columns = [norms, totals, matrix.amin(1).tolist(), matrix.amax(1).tolist(), nonzero]
+            self.row_norms.clear()
+            self.columns = [norms, totals, matrix.amin(1).tolist(), matrix.amax(1).tolist(), nonzero]
             for row, (norm, total) in enumerate(zip(norms, totals, strict=True)):
                 if not (SMALL < norm < math.inf and math.isfinite(total)):
                     self._special[row] = statistics(matrix[row])  # NaN, Inf, or squares outside of float32
@@ -189,16 +193,9 @@ class _Rows:
         self.measure()
         if row in self._special:
             return self._special[row]
-        norm, total, least, most, nonzero = (column[row] for column in self._columns)
+        norm, total, least, most, nonzero = (column[row] for column in self.columns)
         dtype, count = self._kind
         return TensorStatistics(norm, mean_of(total, norm, count, dtype), least, most, count - int(nonzero), 0, 0)
-
-    def request_row_norms(self, row: int, layout: Layout, receive: ReceiveNorms) -> bool:
-        """`MeasuredTensor.request_row_norms` for the tensor in a row; False if the copies are gone already."""
-        if self.is_measured:
-            return False
-        self._row_norms.setdefault(layout, []).append((row, receive))
-        return True
 
     def sample(self, row: int) -> torch.Tensor | None:
         """A sample of the elements of a row."""
@@ -225,24 +222,24 @@ class _Samples:
 
 
 def _send_row_norms(
-    matrix: torch.Tensor, squares: torch.Tensor, layout: Layout, wanted: list[tuple[int, ReceiveNorms]]
+    matrix: torch.Tensor, squares: torch.Tensor, layout: Layout, wanted: list[_Wanted]
 ) -> None:
-    """Tell the norms of the rows of some of the tensors in a matrix, in float64, apart from those that are alike,
-    which the sums of their squares nearly always show.
+    """Tell the norms of the rows of some of the tensors in a matrix, apart from those that are alike, which the
+    sums of their squares nearly always show.
 
-    squares: of the elements. wanted: the rows of the matrix, each with the function that receives its norms.
+    squares: of the elements.
     """
     dimensions = tuple(range(2, len(layout[0]) + 1))  # an empty one would mean all
     sums = _arranged(squares, layout).sum(dimensions) if dimensions else squares
-    alike = are_surely_alike(sums.numpy()[[row for row, _ in wanted]]).tolist()
+    alike = are_surely_alike(sums.numpy()[[row for row, _, _ in wanted]]).tolist()
     others = [asked for asked, is_alike in zip(wanted, alike, strict=True) if not is_alike]
     if not others:
         return
-    tensors = _arranged(matrix[[row for row, _ in others]], layout)
+    tensors = _arranged(matrix[[row for row, _, _ in others]], layout)
     norms = _norms_of_rows(tensors.reshape(len(tensors), layout[0][0], -1)).numpy()
-    for (_, receive), found, is_alike in zip(others, norms, are_alike(norms).tolist(), strict=True):
+    for (_, receives, key), found, is_alike in zip(others, norms, are_alike(norms).tolist(), strict=True):
         if not is_alike:
-            receive(found)
+            receives[key] = found
 
 
 def _arranged(matrix: torch.Tensor, layout: Layout) -> torch.Tensor:

@@ -77,8 +77,10 @@ class NodeReader:
         if saved.state == "modified":
             return self._tensors.leaf_pair(saved.tensor)
         pair = self._tensors.pair_of(saved.tensor)
+        if pair is not None:
+            return pair
         is_workspace = saved.name in _WORKSPACES.get(op_of(self._walk.structure.names[position]), ())
-        return self._tensors.constant(saved.tensor, is_workspace=is_workspace) if pair is None else pair
+        return self._tensors.constant(saved.tensor, is_workspace=is_workspace)
 
     @functools.cached_property
     def _counts_by_edges(self) -> array[int]:

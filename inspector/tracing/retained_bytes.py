@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import torch
 from torch import nn
 
@@ -32,9 +30,11 @@ class RetainedBytes:
         if not VIEWS.is_available:
             return None
         if type(tensor) is torch.Tensor and tensor.layout is torch.strided:  # nearly always; most share a storage
-            with contextlib.suppress(RuntimeError, NotImplementedError):
+            try:
                 if storage_id(tensor.untyped_storage()) in self._known:
                     return 0
+            except RuntimeError:
+                return None
         found = _storages(tensor)
         if found is None:
             return None

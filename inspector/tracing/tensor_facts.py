@@ -126,9 +126,9 @@ def _data(tensor: torch.Tensor, batch: Batch) -> Pending:
 
 def _grad(tensor: torch.Tensor, batch: Batch) -> Pending:
     """`tensor.grad`; None for a tensor that cannot have one, for which torch would warn."""
-    if tensor in LEAVES_IN_USE:
-        return _IN_USE
-    return batch.add(tensor.grad if tensor.is_leaf or tensor.retains_grad else None)
+    if not (tensor.is_leaf or tensor.retains_grad):
+        return NOTHING
+    return _IN_USE if tensor in LEAVES_IN_USE else batch.add(tensor.grad)
 
 
 def _facts(tensor: torch.Tensor) -> TensorFacts:
