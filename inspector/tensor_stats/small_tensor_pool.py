@@ -19,7 +19,7 @@ import torch
 from inspector.tensor_stats.histogram import histogram, histograms, sample_step
 from inspector.tensor_stats.memory_extent import largest_stride_first
 from inspector.tensor_stats.precise_norm import precise_norms
-from inspector.tensor_stats.row_shares import are_alike, are_surely_alike
+from inspector.tensor_stats.row_shares import are_alike, are_surely_alike, must_be_alike
 from inspector.tensor_stats.statistics import REDUCED_AS_THEY_ARE, SMALL, TensorStatistics, mean_of, statistics
 from inspector.torch_api.modes import unobserved
 
@@ -176,17 +176,22 @@ class _Rows:
             matrix = torch.frombuffer(joined, dtype=dtype).view(-1, count)
             self.copies.clear()
             self._samples = _Samples(matrix[:, :: sample_step(count)].clone())
-            squares = matrix.square()
-            norms = precise_norms(matrix, squares)
+            norms = precise_norms(matrix)
             totals = matrix.sum(1).tolist()
             nonzero = _nonzero(matrix)
-            for layout, wanted in self.row_norms.items():
-                _send_row_norms(matrix, squares, layout, wanted)
-            self.row_norms.clear()
             self.columns = [norms, totals, matrix.amin(1).tolist(), matrix.amax(1).tolist(), nonzero]
             for row, (norm, total) in enumerate(zip(norms, totals, strict=True)):
                 if not (SMALL < norm < math.inf and math.isfinite(total)):
                     self._special[row] = statistics(matrix[row])  # NaN, Inf, or squares outside of float32
+            for layout, wanted in self.row_norms.items():
+                if left := [item for item in wanted if self._may_stand_out(item[0], layout[0][0])]:
+                    _send_row_norms(matrix, layout, left)
+            self.row_norms.clear()
+
+    def _may_stand_out(self, row: int, count: int) -> bool:
+        """Whether one of the `count` rows of a tensor may stand out, whatever their norms."""
+        norm, _, least, most, _ = (column[row] for column in self.columns)
+        return row in self._special or not must_be_alike(count, self._kind[1], (max(-least, most) / norm) ** 2)
 
     def numbers(self, row: int) -> TensorStatistics:
         """The numbers of a row, as from `statistics`."""
@@ -221,23 +226,17 @@ class _Samples:
         return histograms(self.matrix)
 
 
-def _send_row_norms(
-    matrix: torch.Tensor, squares: torch.Tensor, layout: Layout, wanted: list[_Wanted]
-) -> None:
+def _send_row_norms(matrix: torch.Tensor, layout: Layout, wanted: list[_Wanted]) -> None:
     """Tell the norms of the rows of some of the tensors in a matrix, apart from those that are alike, which the
-    sums of their squares nearly always show.
-
-    squares: of the elements.
-    """
-    dimensions = tuple(range(2, len(layout[0]) + 1))  # an empty one would mean all
-    sums = _arranged(squares, layout).sum(dimensions) if dimensions else squares
-    alike = are_surely_alike(sums.numpy()[[row for row, _, _ in wanted]]).tolist()
-    others = [asked for asked, is_alike in zip(wanted, alike, strict=True) if not is_alike]
-    if not others:
+    sums of their squares nearly always show."""
+    tensors = _arranged(matrix[[row for row, _, _ in wanted]], layout)
+    sums = tensors.square().reshape(len(wanted), layout[0][0], -1).sum(2)
+    others = torch.from_numpy(~are_surely_alike(sums.numpy()))
+    if not others.any():
         return
-    tensors = _arranged(matrix[[row for row, _, _ in others]], layout)
-    norms = _norms_of_rows(tensors.reshape(len(tensors), layout[0][0], -1)).numpy()
-    for (_, receives, key), found, is_alike in zip(others, norms, are_alike(norms).tolist(), strict=True):
+    wanted = [item for item, is_other in zip(wanted, others.tolist(), strict=True) if is_other]
+    norms = _norms_of_rows(tensors[others].reshape(len(wanted), layout[0][0], -1)).numpy()
+    for (_, receives, key), found, is_alike in zip(wanted, norms, are_alike(norms).tolist(), strict=True):
         if not is_alike:
             receives[key] = found
 
