@@ -164,8 +164,8 @@ class _Summary(Pending):
             return unknown("not read back")
         found: dict[str, Any] = {"shape": list(map(int, self.shape)), "dtype": dtype_name(self.dtype)}
         found.update(zip(NAMES, numbers, strict=False))
-        for name in COUNTS if len(numbers) == len(NAMES) else ():
-            found[name] = int(found[name])
+        if len(numbers) == len(NAMES):
+            found.update(zip(COUNTS, map(int, numbers[-len(COUNTS) :]), strict=True))
         with contextlib.suppress(Exception):  # the numbers above are worth more than their histogram
             if (counts := self.measured.histogram) is not None:
                 found["histogram"] = counts

@@ -119,7 +119,9 @@ def _attributes(node: Any) -> dict[str, Any]:
             value = getattr(node, saved)
         except RuntimeError:  # some are released with the tensors
             continue
-        found[name] = value if type(value) in _AS_THEY_ARE else _plain(value)
+        kind = type(value)
+        is_plain = kind in _AS_THEY_ARE or (kind is int and value < _SIGN)  # nearly always
+        found[name] = value if is_plain else _plain(value)
     return found
 
 
