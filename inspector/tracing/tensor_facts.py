@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
+from msgspec import Struct, field
 
 from inspector.graph import row_types
 from inspector.graph.values import FULL, Value, unknown
@@ -27,7 +27,7 @@ _WORKSPACE = Pending(unknown("a workspace of torch, which fills it only partly")
 _IN_USE = Pending(unknown("another thread was running backward"))
 
 
-class TensorFacts(NamedTuple):
+class TensorFacts(Struct):
     """The attributes of a tensor, with torch's names and values; written out on request."""
 
     dtype: torch.dtype
@@ -50,8 +50,7 @@ class TensorFacts(NamedTuple):
         }
 
 
-@dataclass(slots=True)
-class SeenInForward:
+class SeenInForward(Struct):
     """What the forward recorded of a tensor that it did not compute.
 
     source: where a leaf was created. use: where it was used under a name; of a leaf or a constant.
@@ -63,8 +62,7 @@ class SeenInForward:
     content: Pending | None = None
 
 
-@dataclass(slots=True)
-class TensorSnapshot:
+class TensorSnapshot(Struct):
     """One tensor met while tracing, which this does not keep alive.
 
     reference: to the tensor; to none if the trace ends before anything happens to it.
