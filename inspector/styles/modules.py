@@ -64,7 +64,7 @@ def plan_modules(subject: Subject) -> Plan:
     full = {key: name for key, node in shown if (name := _name(node, passes))}
     short = _short_names(list(full.values()))
     drawn = [
-        replace(_box(subject, key, node, scale), texts=_texts(subject, node, short.get(full.get(key, ""), "")))
+        _box(subject, key, node, scale, _texts(subject, node, short.get(full.get(key, ""), "")))
         for key, node in shown
     ]
     boxes = [_marked(box, marks.get(box.id, [])) for box in drawn]
@@ -145,18 +145,19 @@ def _shown(subject: Subject) -> Iterator[tuple[str, FunctionRow | FoldRow]]:
             yield identifier, function  # a root that is a leaf
 
 
-def _box(subject: Subject, identifier: str, node: FunctionRow | FoldRow, scale: _Scale) -> PlannedBox:
-    """A box without its texts."""
+def _box(
+    subject: Subject, identifier: str, node: FunctionRow | FoldRow, scale: _Scale, texts: tuple[StyledText, ...]
+) -> PlannedBox:
     if node["kind"] == "function":
         bad = subject.ran and norm_range([node["gradient"]])["nans"]
-        return PlannedBox(identifier, "pill", (), ink="error" if bad else "ink", fill="function")
+        return PlannedBox(identifier, "pill", texts, ink="error" if bad else "ink", fill="function")
     shape: PlannedShape = "stack" if node["count"] > 1 else "card"
     gradient = _gradient_row(subject, node, scale)
     rows = (gradient,) if _is_brief(subject) else (_size_row(node, shares=_shares(subject, identifier)), gradient)
     if node["parameters"] and _has_room(subject):
         rows = (*rows, _parameter_row(subject, node))
     header = "leaf_header" if node["parameters"] else "header"
-    return PlannedBox(identifier, shape, (), rows, header=header)
+    return PlannedBox(identifier, shape, texts, rows, header=header)
 
 
 def _texts(subject: Subject, node: FunctionRow | FoldRow, name: str) -> tuple[StyledText, ...]:

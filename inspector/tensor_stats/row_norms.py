@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterable, Sequence
-from functools import partial
 
 import numpy
 import torch
@@ -112,7 +111,7 @@ class RowNorms:
         """Measure the gradient that arrived at a Node. value: of this gradient."""
         if position in self.left_out or self._left <= 0 or type(gradient) not in ORDINARY or gradient.is_nested:
             return
-        if value.request_row_norms(MOST_ROWS, partial(self._norms.__setitem__, position)):
+        if value.request_row_norms(MOST_ROWS, self._norms, position):
             self._left -= gradient.shape[0]
             return
         with hidden():

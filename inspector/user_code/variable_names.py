@@ -73,7 +73,8 @@ class Names:
 
     def name(self, tensor: torch.Tensor) -> str | None:
         """The first name found for `tensor`."""
-        return self._named.get(id(tensor), (tensor, None))[1]
+        found = self._named.get(id(tensor))
+        return None if found is None else found[1]
 
     def held(self, tensor: torch.Tensor) -> torch.Tensor:
         """The parameter that a module holds, for the whole tensor that `fully_shard` made of its shards; other
