@@ -16,8 +16,10 @@ from inspector.tensor_stats.element_order import UNARRANGED, packed_elements
 from inspector.tensor_stats.histogram import sample
 from inspector.tensor_stats.memory_extent import MemoryExtent, in_memory_order, is_dense, memory_extent
 from inspector.tensor_stats.plain_tensor import ORDINARY, dtype_name, is_ordinary, plain_tensor, stored
+from inspector.tensor_stats.row_shares import blocks_are_alike, must_be_alike
 from inspector.tensor_stats.small_tensor_pool import MeasuredTensor, NormsByKey, SmallTensorPool, fits
 from inspector.tensor_stats.statistics import (
+    BLOCK,
     COUNTS,
     NAMES,
     REDUCED_AS_THEY_ARE,
@@ -67,11 +69,9 @@ class Pending:
         or its rows must be measured by themselves."""
         return False
 
-    @property
-    def largest_share(self) -> float | None:
-        """The largest share of one element of the square of the norm, if all elements are finite and this is known
-        already."""
-        return None
+    def has_alike_rows(self) -> bool:
+        """Whether it is known already that all rows of the tensor are finite and none stands out."""
+        return False
 
     @property
     def is_none(self) -> bool:
@@ -140,9 +140,13 @@ class _Summary(Pending):
             return False
         return self.measured.request_row_norms((shape, arranged), norms, key)
 
-    @property
-    def largest_share(self) -> float | None:
-        return self.measured.largest_share
+    def has_alike_rows(self) -> bool:
+        share, rows, count = self.measured.largest_share, self.shape[0], self.shape.numel()
+        if share is None:
+            return False
+        if must_be_alike(rows, count, share):
+            return True
+        return self.arranged is None and blocks_are_alike(self.measured.block_norms, BLOCK, rows, count)
 
     @property
     def value(self) -> Value:
@@ -175,9 +179,9 @@ class _Summary(Pending):
 _Key: TypeAlias = tuple[int, torch.dtype, MemoryExtent]
 """Identifies elements: their address, dtype and extent."""
 
-_Met: TypeAlias = tuple[weakref.ref[torch.UntypedStorage], int | None, MeasuredTensor]
-"""Elements that were measured: their storage, to check that the address was not reused, their version, and their
-numbers. The version is None if writes to them may not be counted."""
+_Met: TypeAlias = tuple[weakref.ref[torch.UntypedStorage], int | None, bool, MeasuredTensor]
+"""Elements that were measured: their storage, to check that the address was not reused, their version, whether it
+counts all writes to them, and their numbers."""
 
 
 class Batch:
@@ -310,17 +314,17 @@ class Batch:
         if not memory.resizable():  # shared with a numpy array
             return None
         met = self._met.get(key) or (None if self._earlier is None else self._earlier._met.get(key))
-        if met is not None and met[1] == version and met[0]() is memory:
-            return met[2]
+        if met is not None and met[1] == version and met[2] and met[0]() is memory:
+            return met[3]
         if tensor.dtype not in REDUCED_AS_THEY_ARE or tensor.numel() <= FULL or not memory.nbytes():
             return None
         if tensor.is_nested or is_transformed(tensor):
             return None
         if not tensor.requires_grad or not torch.is_grad_enabled():
-            return self._measure(tensor, memory, key, version)
+            return self._measure(tensor, memory, key, (version, True))
         set_grad_enabled(False)
         try:
-            return self._measure(tensor, memory, key, version)
+            return self._measure(tensor, memory, key, (version, True))
         finally:
             set_grad_enabled(True)
 
@@ -332,33 +336,37 @@ class Batch:
         """The numbers of strided elements, which may have been measured before."""
         memory = elements.untyped_storage()
         key = elements.data_ptr(), elements.dtype, memory_extent(elements)
-        version = None
-        if trusts and not elements.is_inference() and memory.resizable():  # else shared with a numpy array
-            version = _version(elements)
+        version = None if elements.is_inference() else _version(elements)
+        trusts = trusts and version is not None and memory.resizable()  # else shared with a numpy array
         met = self._met_there(memory, key)
-        if met is not None and version is not None and met[1] == version:
-            return met[2]
-        return self._measure(elements, memory, key, version)
+        if met is not None and trusts and met[2] and met[1] == version:
+            return met[3]
+        return self._measure(elements, memory, key, (version, trusts))
 
     def _measure(
-        self, elements: torch.Tensor, memory: torch.UntypedStorage, key: _Key, version: int | None
+        self, elements: torch.Tensor, memory: torch.UntypedStorage, key: _Key, counted: tuple[int | None, bool]
     ) -> MeasuredTensor:
-        """The numbers of elements that were not measured at this version, or that have no reliable version."""
+        """The numbers of elements that were not measured at this version, or that have no reliable version.
+
+        counted: the version, and whether it counts all writes.
+        """
         if fits(elements):
             measured: MeasuredTensor = self._pool.add(elements)
         else:
             met = self._met_there(memory, key)
             elements = in_memory_order(elements, key[-1])
             is_small = elements.numel() <= MOST_ELEMENTS  # then their order counts
-            if met is None or is_small or met[2].numbers[:2] != sums(elements):
+            is_other = met is None or is_small or met[1] != counted[0]  # else the sums are read for nothing
+            if met is None or is_other or met[3].numbers[:2] != sums(elements):
                 measured = self._numbers(elements, 0)
             else:
-                measured = met[2]
-        self._met[key] = weakref.ref(memory), version, measured
+                measured = met[3]
+        self._met[key] = weakref.ref(memory), *counted, measured
         return measured
 
     def _numbers(self, elements: torch.Tensor, implied: int) -> MeasuredTensor:
-        return MeasuredTensor(statistics(elements, implied), sample(elements))
+        norms: list[float] = []
+        return MeasuredTensor(statistics(elements, implied, norms), sample(elements), norms)
 
     def _wait(self, pending: Pending, tensor: torch.Tensor) -> Pending:
         self._waiting.append((pending, tensor))

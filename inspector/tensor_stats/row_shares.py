@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy
 import torch
@@ -53,6 +54,19 @@ def are_norms_surely_alike(norms: torch.Tensor) -> bool:
         numbers: list[float] = norms.tolist()
         square, largest = sum([number * number for number in numbers]), max(numbers)
     return _TINY < square < math.inf and largest * largest < CARRIES * _MARGIN * square
+
+
+def blocks_are_alike(norms: Sequence[float], size: int, rows: int, count: int) -> bool:
+    """Whether no row of a finite gradient can stand out, from the norms of its blocks of `size` elements.
+
+    Each row is counted with all of the blocks that it shares with others. count: of the elements, row after row.
+    """
+    if 2 * rows > len(norms):
+        return False
+    sums = numpy.concatenate(([0.0], numpy.square(norms).cumsum()))
+    starts = numpy.arange(rows) * (count // rows)
+    most = sums[-(-(starts + count // rows) // size)] - sums[starts // size]
+    return bool(most.max() < CARRIES * _MARGIN * sums[-1])
 
 
 def must_be_alike(rows: int, count: int, share: float) -> bool:

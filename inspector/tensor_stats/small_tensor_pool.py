@@ -48,12 +48,18 @@ class MeasuredTensor:
     """The numbers of some elements and a sample of them.
 
     numbers: those of `NAMES`, or only the norm. sample: None in a light recording.
+    block_norms: of each `BLOCK` of elements in memory order, if there are several.
     """
 
-    __slots__ = ("numbers", "sample")
+    __slots__ = ("block_norms", "numbers", "sample")
 
-    def __init__(self, numbers: Sequence[float] = (), sample: torch.Tensor | None = None) -> None:
-        self.numbers, self.sample = numbers, sample
+    def __init__(
+        self,
+        numbers: Sequence[float] = (),
+        sample: torch.Tensor | None = None,
+        block_norms: Sequence[float] = (),
+    ) -> None:
+        self.numbers, self.sample, self.block_norms = numbers, sample, block_norms
 
     @property
     def histogram(self) -> dict[str, Any] | None:
@@ -62,7 +68,8 @@ class MeasuredTensor:
 
     @property
     def largest_share(self) -> float | None:
-        """See `Pending.largest_share`."""
+        """The largest share of one element of the square of the norm, if all elements are finite and this is known
+        already."""
         if not isinstance(self.numbers, TensorStatistics):
             return None
         norm, _, least, most, *_ = self.numbers
@@ -128,9 +135,8 @@ class SmallTensorPool:
         if not elements.is_contiguous():
             elements = largest_stride_first(elements).contiguous()  # a transposed view has the same numbers
         if not (address := elements.data_ptr()):  # zeros that torch does not store, of a forward derivative
-            elements.untyped_storage().data_ptr()  # raises where there are no elements
             elements = elements.clone()
-            address = elements.data_ptr()
+            address = elements.untyped_storage().data_ptr()  # raises where there are no elements
         copies = rows.copies
         copies.append(rows.bytes_at(address).raw)
         measured = PooledTensor(rows, len(copies) - 1)
