@@ -14,7 +14,7 @@ from inspector.graph.values import FULL, Value, is_unknown, unknown
 from inspector.tensor_stats import on_device
 from inspector.tensor_stats.element_order import UNARRANGED, packed_elements
 from inspector.tensor_stats.histogram import sample
-from inspector.tensor_stats.memory_extent import MemoryExtent, in_memory_order, is_dense, memory_extent
+from inspector.tensor_stats.memory_extent import MemoryExtent, extent_of, in_memory_order, is_dense, memory_extent
 from inspector.tensor_stats.plain_tensor import ORDINARY, dtype_name, is_ordinary, plain_tensor, stored
 from inspector.tensor_stats.row_shares import blocks_are_alike, must_be_alike
 from inspector.tensor_stats.small_tensor_pool import MeasuredTensor, NormsByKey, SmallTensorPool, fits
@@ -232,8 +232,8 @@ class Batch:
             if self._is_light:
                 if (found := quick_norm(tensor)) is not None:
                     return PendingNorm(*found)
-            elif trusts and (measured := self._dense(tensor)) is not None:
-                return _Summary(tensor, measured, None if tensor.is_contiguous() else tensor.stride())
+            elif trusts and (summary := self._dense(tensor)) is not None:
+                return summary
             if is_ordinary(tensor) and is_unobserved(tensor):
                 return self._add(tensor, trusts)
             with unobserved():
@@ -294,8 +294,8 @@ class Batch:
             return _Summary(tensor, self._pool.add(held), arranged)
         return _Summary(tensor, self._measured(held, trusts), arranged)
 
-    def _dense(self, tensor: torch.Tensor) -> MeasuredTensor | None:
-        """The numbers of a large dense CPU tensor, for which an equal version implies equal elements.
+    def _dense(self, tensor: torch.Tensor) -> _Summary | None:
+        """The summary of a large dense CPU tensor, for which an equal version implies equal elements.
 
         Most tensors of most scripts are of this kind, and half of them are views of measured elements, which is
         checked first. None for other tensors, for tensors that need more checks, and if user code would observe
@@ -307,24 +307,24 @@ class Batch:
             return None
         try:
             memory, version = tensor.untyped_storage(), _version(tensor)
-            extent = memory_extent(tensor)
-            key = tensor.data_ptr(), tensor.dtype, extent
+            arranged = None if tensor.is_contiguous() else tensor.stride()
+            key = tensor.data_ptr(), tensor.dtype, extent_of(tensor, arranged)
         except (RuntimeError, TypeError):  # no storage, unknown size, or no version counter
             return None
         if not memory.resizable():  # shared with a numpy array
             return None
         met = self._met.get(key) or (None if self._earlier is None else self._earlier._met.get(key))
         if met is not None and met[1] == version and met[2] and met[0]() is memory:
-            return met[3]
+            return _Summary(tensor, met[3], arranged)
         if tensor.dtype not in REDUCED_AS_THEY_ARE or tensor.numel() <= FULL or not memory.nbytes():
             return None
         if tensor.is_nested or is_transformed(tensor):
             return None
         if not tensor.requires_grad or not torch.is_grad_enabled():
-            return self._measure(tensor, memory, key, (version, True))
+            return _Summary(tensor, self._measure(tensor, memory, key, (version, True)), arranged)
         set_grad_enabled(False)
         try:
-            return self._measure(tensor, memory, key, (version, True))
+            return _Summary(tensor, self._measure(tensor, memory, key, (version, True)), arranged)
         finally:
             set_grad_enabled(True)
 

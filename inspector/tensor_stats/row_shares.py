@@ -74,4 +74,9 @@ def must_be_alike(rows: int, count: int, share: float) -> bool:
 
     count: of the elements. share: the largest share of one element of the gradient's square.
     """
-    return rows < LEAST or share * count / rows < CARRIES * _MARGIN
+    return share < harmless_share(rows, count)
+
+
+def harmless_share(rows: int, count: int) -> float:
+    """The share of one element of a finite gradient's square below which no row can stand out."""
+    return math.inf if rows < LEAST else CARRIES * _MARGIN * rows / count

@@ -19,7 +19,7 @@ import torch
 from inspector.tensor_stats.histogram import histogram, histograms, sample_step
 from inspector.tensor_stats.memory_extent import largest_stride_first
 from inspector.tensor_stats.precise_norm import precise_norms
-from inspector.tensor_stats.row_shares import are_alike, are_surely_alike, must_be_alike
+from inspector.tensor_stats.row_shares import are_alike, are_surely_alike, harmless_share
 from inspector.tensor_stats.statistics import REDUCED_AS_THEY_ARE, SMALL, TensorStatistics, mean_of, statistics
 from inspector.torch_api.modes import unobserved
 
@@ -190,14 +190,19 @@ class _Rows:
                 if not (SMALL < norm < math.inf and math.isfinite(total)):
                     self._special[row] = statistics(matrix[row])  # NaN, Inf, or squares outside of float32
             for layout, wanted in self.row_norms.items():
-                if left := [item for item in wanted if self._may_stand_out(item[0], layout[0][0])]:
+                if left := self._may_stand_out(wanted, layout[0][0]):
                     _send_row_norms(matrix, layout, left)
             self.row_norms.clear()
 
-    def _may_stand_out(self, row: int, count: int) -> bool:
-        """Whether one of the `count` rows of a tensor may stand out, whatever their norms."""
-        norm, _, least, most, _ = (column[row] for column in self.columns)
-        return row in self._special or not must_be_alike(count, self._kind[1], (max(-least, most) / norm) ** 2)
+    def _may_stand_out(self, wanted: list[_Wanted], count: int) -> list[_Wanted]:
+        """Those of `wanted` of whose `count` rows one may stand out."""
+        special, harmless = self._special, harmless_share(count, self._kind[1])
+        norms, _, leasts, mosts, _ = self.columns
+        return [
+            item
+            for item in wanted
+            if (row := item[0]) in special or (max(-leasts[row], mosts[row]) / norms[row]) ** 2 >= harmless
+        ]
 
     def numbers(self, row: int) -> TensorStatistics:
         """The numbers of a row, as from `statistics`."""
