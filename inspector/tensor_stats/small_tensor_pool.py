@@ -240,16 +240,21 @@ class _Samples:
 def _send_row_norms(matrix: torch.Tensor, layout: Layout, wanted: list[_Wanted]) -> None:
     """Tell the norms of the rows of some of the tensors in a matrix, apart from those that are alike, which the
     sums of their squares nearly always show."""
-    tensors = _arranged(matrix[[row for row, _, _ in wanted]], layout)
-    sums = tensors.square().reshape(len(wanted), layout[0][0], -1).sum(2)
-    others = torch.from_numpy(~are_surely_alike(sums.numpy()))
-    if not others.any():
+    sums = _rows_of(matrix, layout, wanted).square().sum(2)
+    alike = are_surely_alike(sums.numpy()).tolist()
+    wanted = [item for item, is_alike in zip(wanted, alike, strict=True) if not is_alike]
+    if not wanted:
         return
-    wanted = [item for item, is_other in zip(wanted, others.tolist(), strict=True) if is_other]
-    norms = _norms_of_rows(tensors[others].reshape(len(wanted), layout[0][0], -1)).numpy()
+    norms = _norms_of_rows(_rows_of(matrix, layout, wanted)).numpy()
     for (_, receives, key), found, is_alike in zip(wanted, norms, are_alike(norms).tolist(), strict=True):
         if not is_alike:
             receives[key] = found
+
+
+def _rows_of(matrix: torch.Tensor, layout: Layout, wanted: list[_Wanted]) -> torch.Tensor:
+    """Some of the tensors in a matrix, with their rows flat."""
+    tensors = _arranged(matrix[[row for row, _, _ in wanted]], layout)
+    return tensors.reshape(len(wanted), layout[0][0], -1)
 
 
 def _arranged(matrix: torch.Tensor, layout: Layout) -> torch.Tensor:
