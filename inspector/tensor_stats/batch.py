@@ -14,10 +14,12 @@ from inspector.graph.values import FULL, Value, is_unknown, unknown
 from inspector.tensor_stats import on_device
 from inspector.tensor_stats.element_order import UNARRANGED, packed_elements
 from inspector.tensor_stats.histogram import sample
-from inspector.tensor_stats.memory_extent import MemoryExtent, in_memory_order, is_dense, memory_extent
+from inspector.tensor_stats.memory_extent import MemoryExtent, extent_of, in_memory_order, is_dense, memory_extent
 from inspector.tensor_stats.plain_tensor import ORDINARY, dtype_name, is_ordinary, plain_tensor, stored
+from inspector.tensor_stats.row_shares import blocks_are_alike, must_be_alike
 from inspector.tensor_stats.small_tensor_pool import MeasuredTensor, NormsByKey, SmallTensorPool, fits
 from inspector.tensor_stats.statistics import (
+    BLOCK,
     COUNTS,
     NAMES,
     REDUCED_AS_THEY_ARE,
@@ -61,11 +63,9 @@ class Pending:
         or its rows must be measured by themselves."""
         return False
 
-    @property
-    def largest_share(self) -> float | None:
-        """The largest share of one element of the square of the norm, if all elements are finite and this is known
-        already."""
-        return None
+    def has_alike_rows(self) -> bool:
+        """Whether it is known already that all rows of the tensor are finite and none stands out."""
+        return False
 
     @property
     def is_none(self) -> bool:
@@ -134,9 +134,13 @@ class _Summary(Pending):
             return False
         return self.measured.request_row_norms((shape, arranged), norms, key)
 
-    @property
-    def largest_share(self) -> float | None:
-        return self.measured.largest_share
+    def has_alike_rows(self) -> bool:
+        share, rows, count = self.measured.largest_share, self.shape[0], self.shape.numel()
+        if share is None:
+            return False
+        if must_be_alike(rows, count, share):
+            return True
+        return self.arranged is None and blocks_are_alike(self.measured.block_norms, BLOCK, rows, count)
 
     @property
     def value(self) -> Value:
@@ -169,9 +173,9 @@ class _Summary(Pending):
 _Key: TypeAlias = tuple[int, torch.dtype, MemoryExtent]
 """Identifies elements: their address, dtype and extent."""
 
-_Met: TypeAlias = tuple[weakref.ref[torch.UntypedStorage], int | None, MeasuredTensor]
-"""Elements that were measured: their storage, to check that the address was not reused, their version, and their
-numbers. The version is None if writes to them may not be counted."""
+_Met: TypeAlias = tuple[weakref.ref[torch.UntypedStorage], int | None, bool, MeasuredTensor]
+"""Elements that were measured: their storage, to check that the address was not reused, their version, whether it
+counts all writes to them, and their numbers."""
 
 
 class Batch:
@@ -222,8 +226,8 @@ class Batch:
             if self._is_light:
                 if (found := quick_norm(tensor)) is not None:
                     return PendingNorm(*found)
-            elif trusts and (measured := self._dense(tensor)) is not None:
-                return _Summary(tensor, measured, None if tensor.is_contiguous() else tensor.stride())
+            elif trusts and (summary := self._dense(tensor)) is not None:
+                return summary
             if is_ordinary(tensor) and is_unobserved(tensor):
                 return self._add(tensor, trusts)
             with unobserved():
@@ -284,8 +288,8 @@ class Batch:
             return _Summary(tensor, self._pool.add(held), arranged)
         return _Summary(tensor, self._measured(held, trusts), arranged)
 
-    def _dense(self, tensor: torch.Tensor) -> MeasuredTensor | None:
-        """The numbers of a large dense CPU tensor, for which an equal version implies equal elements.
+    def _dense(self, tensor: torch.Tensor) -> _Summary | None:
+        """The summary of a large dense CPU tensor, for which an equal version implies equal elements.
 
         Most tensors of most scripts are of this kind, and half of them are views of measured elements, which is
         checked first. None for other tensors, for tensors that need more checks, and if user code would observe
@@ -295,24 +299,24 @@ class Batch:
             return None
         try:
             memory, version = tensor.untyped_storage(), _version(tensor)
-            extent = memory_extent(tensor)
-            key = tensor.data_ptr(), tensor.dtype, extent
+            arranged = None if tensor.is_contiguous() else tensor.stride()
+            key = tensor.data_ptr(), tensor.dtype, extent_of(tensor, arranged)
         except (RuntimeError, TypeError):  # no storage, unknown size, or no version counter
             return None
         if not memory.resizable():  # shared with a numpy array
             return None
         met = self._met.get(key) or (None if self._earlier is None else self._earlier._met.get(key))
-        if met is not None and met[1] == version and met[0]() is memory:
-            return met[2]
+        if met is not None and met[1] == version and met[2] and met[0]() is memory:
+            return _Summary(tensor, met[3], arranged)
         if tensor.dtype not in REDUCED_AS_THEY_ARE or tensor.numel() <= FULL or not memory.nbytes():
             return None
         if tensor.is_nested or is_transformed(tensor):
             return None
         if not tensor.requires_grad or not torch.is_grad_enabled():
-            return self._measure(tensor, memory, key, version)
+            return _Summary(tensor, self._measure(tensor, memory, key, (version, True)), arranged)
         set_grad_enabled(False)
         try:
-            return self._measure(tensor, memory, key, version)
+            return _Summary(tensor, self._measure(tensor, memory, key, (version, True)), arranged)
         finally:
             set_grad_enabled(True)
 
@@ -324,33 +328,37 @@ class Batch:
         """The numbers of strided elements, which may have been measured before."""
         memory = elements.untyped_storage()
         key = elements.data_ptr(), elements.dtype, memory_extent(elements)
-        version = None
-        if trusts and not elements.is_inference() and memory.resizable():  # else shared with a numpy array
-            version = _version(elements)
+        version = None if elements.is_inference() else _version(elements)
+        trusts = trusts and version is not None and memory.resizable()  # else shared with a numpy array
         met = self._met_there(memory, key)
-        if met is not None and version is not None and met[1] == version:
-            return met[2]
-        return self._measure(elements, memory, key, version)
+        if met is not None and trusts and met[2] and met[1] == version:
+            return met[3]
+        return self._measure(elements, memory, key, (version, trusts))
 
     def _measure(
-        self, elements: torch.Tensor, memory: torch.UntypedStorage, key: _Key, version: int | None
+        self, elements: torch.Tensor, memory: torch.UntypedStorage, key: _Key, counted: tuple[int | None, bool]
     ) -> MeasuredTensor:
-        """The numbers of elements that were not measured at this version, or that have no reliable version."""
+        """The numbers of elements that were not measured at this version, or that have no reliable version.
+
+        counted: the version, and whether it counts all writes.
+        """
         if fits(elements):
             measured: MeasuredTensor = self._pool.add(elements)
         else:
             met = self._met_there(memory, key)
             elements = in_memory_order(elements, key[-1])
             is_small = elements.numel() <= MOST_ELEMENTS  # then their order counts
-            if met is None or is_small or met[2].numbers[:2] != sums(elements):
+            is_other = met is None or is_small or met[1] != counted[0]  # else the sums are read for nothing
+            if met is None or is_other or met[3].numbers[:2] != sums(elements):
                 measured = self._numbers(elements, 0)
             else:
-                measured = met[2]
-        self._met[key] = weakref.ref(memory), version, measured
+                measured = met[3]
+        self._met[key] = weakref.ref(memory), *counted, measured
         return measured
 
     def _numbers(self, elements: torch.Tensor, implied: int) -> MeasuredTensor:
-        return MeasuredTensor(statistics(elements, implied), sample(elements))
+        norms: list[float] = []
+        return MeasuredTensor(statistics(elements, implied, norms), sample(elements), norms)
 
     def _wait(self, pending: Pending, tensor: torch.Tensor) -> Pending:
         self._waiting.append((pending, tensor))

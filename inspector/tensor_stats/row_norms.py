@@ -13,7 +13,7 @@ from inspector.graph.row_types import GradientRows
 from inspector.tensor_stats.batch import Batch, Pending
 from inspector.tensor_stats.on_device import widest
 from inspector.tensor_stats.plain_tensor import ORDINARY
-from inspector.tensor_stats.row_shares import CARRIES, LEAST, are_alike, are_norms_surely_alike, must_be_alike
+from inspector.tensor_stats.row_shares import CARRIES, LEAST, are_alike, are_norms_surely_alike
 from inspector.torch_api.modes import hidden
 from inspector.torch_api.tensors import is_transformed
 
@@ -124,8 +124,7 @@ class RowNorms:
         """The norms of rows that are not measured with others, pending on a device; None if none can stand out."""
         if not _has_rows(gradient):
             return None
-        share = value.largest_share
-        if share is not None and must_be_alike(gradient.shape[0], gradient.numel(), share):
+        if value.has_alike_rows():
             return None
         norms = _stand_out(gradient)
         if norms is None:

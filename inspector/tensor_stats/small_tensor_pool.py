@@ -19,7 +19,7 @@ import torch
 from inspector.tensor_stats.histogram import histogram, histograms, sample_step
 from inspector.tensor_stats.memory_extent import largest_stride_first
 from inspector.tensor_stats.precise_norm import precise_norms
-from inspector.tensor_stats.row_shares import are_alike, are_surely_alike, must_be_alike
+from inspector.tensor_stats.row_shares import are_alike, are_surely_alike, harmless_share
 from inspector.tensor_stats.statistics import REDUCED_AS_THEY_ARE, SMALL, TensorStatistics, mean_of, statistics
 from inspector.torch_api.modes import unobserved
 
@@ -48,12 +48,18 @@ class MeasuredTensor:
     """The numbers of some elements and a sample of them.
 
     numbers: those of `NAMES`, or only the norm. sample: None in a light recording.
+    block_norms: of each `BLOCK` of elements in memory order, if there are several.
     """
 
-    __slots__ = ("numbers", "sample")
+    __slots__ = ("block_norms", "numbers", "sample")
 
-    def __init__(self, numbers: Sequence[float] = (), sample: torch.Tensor | None = None) -> None:
-        self.numbers, self.sample = numbers, sample
+    def __init__(
+        self,
+        numbers: Sequence[float] = (),
+        sample: torch.Tensor | None = None,
+        block_norms: Sequence[float] = (),
+    ) -> None:
+        self.numbers, self.sample, self.block_norms = numbers, sample, block_norms
 
     @property
     def histogram(self) -> dict[str, Any] | None:
@@ -62,7 +68,8 @@ class MeasuredTensor:
 
     @property
     def largest_share(self) -> float | None:
-        """See `Pending.largest_share`."""
+        """The largest share of one element of the square of the norm, if all elements are finite and this is known
+        already."""
         if not isinstance(self.numbers, TensorStatistics):
             return None
         norm, _, least, most, *_ = self.numbers
@@ -128,9 +135,8 @@ class SmallTensorPool:
         if not elements.is_contiguous():
             elements = largest_stride_first(elements).contiguous()  # a transposed view has the same numbers
         if not (address := elements.data_ptr()):  # zeros that torch does not store, of a forward derivative
-            elements.untyped_storage().data_ptr()  # raises where there are no elements
             elements = elements.clone()
-            address = elements.data_ptr()
+            address = elements.untyped_storage().data_ptr()  # raises where there are no elements
         copies = rows.copies
         copies.append(rows.bytes_at(address).raw)
         measured = PooledTensor(rows, len(copies) - 1)
@@ -184,16 +190,21 @@ class _Rows:
                 if some and not (SMALL < norm < math.inf and math.isfinite(total)):
                     self._special[row] = statistics(matrix[row])  # NaN, Inf, or squares outside of float32
             for layout, wanted in self.row_norms.items():
-                if left := [item for item in wanted if self._may_stand_out(item[0], layout[0][0])]:
+                if left := self._may_stand_out(wanted, layout[0][0]):
                     _send_row_norms(matrix, layout, left)
             self.row_norms.clear()
 
-    def _may_stand_out(self, row: int, count: int) -> bool:
-        """Whether one of the `count` rows of a tensor may stand out, whatever their norms."""
-        norm, _, least, most, _ = (column[row] for column in self.columns)
-        if row in self._special or not norm:
-            return True
-        return not must_be_alike(count, self._kind[1], (max(-least, most) / norm) ** 2)
+    def _may_stand_out(self, wanted: list[_Wanted], count: int) -> list[_Wanted]:
+        """Those of `wanted` of whose `count` rows one may stand out."""
+        special, harmless = self._special, harmless_share(count, self._kind[1])
+        norms, _, leasts, mosts, _ = self.columns
+        return [
+            item
+            for item in wanted
+            if (row := item[0]) in special
+            or not norms[row]
+            or (max(-leasts[row], mosts[row]) / norms[row]) ** 2 >= harmless
+        ]
 
     def numbers(self, row: int) -> TensorStatistics:
         """The numbers of a row, as from `statistics`."""
@@ -231,16 +242,21 @@ class _Samples:
 def _send_row_norms(matrix: torch.Tensor, layout: Layout, wanted: list[_Wanted]) -> None:
     """Tell the norms of the rows of some of the tensors in a matrix, apart from those that are alike, which the
     sums of their squares nearly always show."""
-    tensors = _arranged(matrix[[row for row, _, _ in wanted]], layout)
-    sums = tensors.square().reshape(len(wanted), layout[0][0], -1).sum(2)
-    others = torch.from_numpy(~are_surely_alike(sums.numpy()))
-    if not others.any():
+    sums = _rows_of(matrix, layout, wanted).square().sum(2)
+    alike = are_surely_alike(sums.numpy()).tolist()
+    wanted = [item for item, is_alike in zip(wanted, alike, strict=True) if not is_alike]
+    if not wanted:
         return
-    wanted = [item for item, is_other in zip(wanted, others.tolist(), strict=True) if is_other]
-    norms = _norms_of_rows(tensors[others].reshape(len(wanted), layout[0][0], -1)).numpy()
+    norms = _norms_of_rows(_rows_of(matrix, layout, wanted)).numpy()
     for (_, receives, key), found, is_alike in zip(wanted, norms, are_alike(norms).tolist(), strict=True):
         if not is_alike:
             receives[key] = found
+
+
+def _rows_of(matrix: torch.Tensor, layout: Layout, wanted: list[_Wanted]) -> torch.Tensor:
+    """Some of the tensors in a matrix, with their rows flat."""
+    tensors = _arranged(matrix[[row for row, _, _ in wanted]], layout)
+    return tensors.reshape(len(wanted), layout[0][0], -1)
 
 
 def _arranged(matrix: torch.Tensor, layout: Layout) -> torch.Tensor:
