@@ -543,7 +543,7 @@ class Flight:
 
 def _are_finite(step: NextStep) -> bool:
     """Whether the gradients that were measured last are finite."""
-    return step.measured is None or all(bool(norms.isfinite().all()) for _, norms in step.measured.parts)
+    return step.measured is None or all(bool(norms.isfinite().all()) for _, norms in step.measured.vectors())
 
 
 def _first_not_finite(triggers: list[Trigger]) -> list[Trigger]:
