@@ -93,6 +93,11 @@ class UnmovedParameters:
         finite = block.norms.where(block.known & block.norms.isfinite(), 0.0)
         self._peaks = torch.cat([self._peaks, more]).maximum(finite.amax(0))
 
+    @property
+    def are_copied(self) -> bool:
+        """Whether nothing is left for `look` to do."""
+        return bool(self._checked)
+
     def look(self, step: int) -> None:
         """Before a backward call: compare the parameters, if it is time. step: the number of the step.
 

@@ -12,7 +12,7 @@ import torch
 
 from inspector.recording.flight.careful_norms import NormRows, are_right, careful_norms, corrected, rows_of
 from inspector.torch_api.foreach import FOREACH_NORMS, NARROW, narrow_norms_of
-from inspector.torch_api.modes import unobserved
+from inspector.torch_api.modes import dispatch_mode_count, function_mode_count, set_grad_enabled, unobserved
 from inspector.torch_api.tensor_references import TensorReference, reference_to
 
 MOST_COLUMNS = 64
@@ -64,7 +64,9 @@ class _Usual:
 
     def measure(self) -> StepNorms | None:
         """The norms, if the same parameters have such grads. It runs in every step, when nothing of the inspector
-        is in the caches of the processor: it touches as few objects as it can."""
+        is in the caches of the processor: it touches as few objects as it can. No mode may be active."""
+        records = torch.is_grad_enabled()
+        set_grad_enabled(False)
         try:
             grads = [held[0]().grad for held in self.held]  # type: ignore[union-attr]  # a parameter may be gone
             if set(map(type, grads)) != _ORDINARY:
@@ -75,6 +77,8 @@ class _Usual:
             return None if norms is None else StepNorms(((self.positions, norms),))
         except Exception:  # sparse, on several devices or none, of another dtype or shape
             return None
+        finally:
+            set_grad_enabled(records)
 
     def _norms(self, grads: list[torch.Tensor]) -> torch.Tensor | array[float] | None:
         parts = grads.copy()
@@ -122,9 +126,10 @@ class GradientNorms:
 
         wanted: the positions of the parameters; None for all.
         """
+        usual = None if wanted is not None or function_mode_count() or dispatch_mode_count() else self._usual
+        if usual is not None and (found := usual.measure()) is not None:
+            return found
         with unobserved():
-            if wanted is None and self._usual is not None and (found := self._usual.measure()) is not None:
-                return found
             grads = list(self._grads(wanted))
             places: dict[torch.device, tuple[list[int], list[torch.Tensor]]] = {}
             for position, grad in grads:

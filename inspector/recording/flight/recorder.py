@@ -17,6 +17,7 @@ from inspector.recording.engine_hook import EngineCall, EngineHook, caller_of_to
 from inspector.recording.flight.break_point import BreakPoint, stop_at
 from inspector.recording.flight.chosen import Chosen
 from inspector.recording.flight.flight import Flight
+from inspector.recording.flight.light_steps import LightSteps
 from inspector.recording.flight.nap import Nap
 from inspector.recording.flight.node_watch import NodeWatch
 from inspector.recording.flight.roots import number_of
@@ -31,7 +32,12 @@ from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
 from inspector.torch_api.step_hooks import STEP_HOOKS, Counter
 from inspector.user_code.paths import UserFiles
 
-_IN_EVERY_STEP = (Nap.passes, Nap.passes_all, Nap.begins, Nap.ends, ScalerWatch.number, number_of)
+_IN_EVERY_STEP = (
+    *(Nap.passes, Nap.passes_all, Nap.begins, Nap.ends, ScalerWatch.number, number_of),
+    *(LightSteps.passes, LightSteps.after, LightSteps.begins, LightSteps.ends),
+)
+_AFTER_REFUSAL = 64
+"""Number of steps that are recorded with all that may be due after one that was not as expected."""
 
 
 @dataclass(slots=True)
@@ -96,6 +102,7 @@ class FlightRecorder:
         self._idle = _IdleActions()
         self._break = break_point
         self._nap = Nap(self._flight.scaler)
+        self._light = LightSteps(self._flight.scaler, self._flight.measured)
         self._begun = _BegunSteps()
         if session.stepping is not None:  # the last call was made by the closure of a step
             self._begun.steps.append((session.stepping, session.made))
@@ -121,6 +128,7 @@ class FlightRecorder:
     def timeline(self, *, ended: bool) -> Timeline | None:
         """The steps so far; None if no backward call followed. ended: whether the script has ended."""
         self._guarded(self._end_nap)
+        self._guarded(self._note_light)
         with self._flight.cost.apart():  # every so many seconds, however many steps there are
             found: Timeline | None = self._guarded(self._flight.timeline, ended)
         return found
@@ -153,6 +161,8 @@ class FlightRecorder:
 
     def before_backward(self, call: EngineCall) -> Any:
         """Called before the engine runs."""
+        if self._light.are_expected:
+            self._guarded(self._leave_light, _AFTER_REFUSAL)
         if self._flight.is_over:
             self.close()  # not in a step, where torch's hooks cannot be removed
             self._idle.do_for_the_last_time()  # what is known would be lost if the script is killed
@@ -203,6 +213,10 @@ class FlightRecorder:
         if self._nap.left:
             self._nap_begins(optimizer)
             return
+        if self._light.are_expected:
+            if self._light.begins(optimizer):
+                return
+            without_dynamo(self._guarded, self._leave_light, _AFTER_REFUSAL)
         steps, moment = self._begun.steps, (id(optimizer), self._flight.calls)
         if not (steps and steps[-1] == moment):  # else a step that calls that of its base class
             steps[:] = [item for item in steps if item[0] != moment[0]]
@@ -217,6 +231,8 @@ class FlightRecorder:
                 nap.ends_last()
                 without_dynamo(self._guarded, self._end_nap)
             return
+        if self._light.are_expected and self._light_ends(optimizer):
+            return
         steps, key = self._begun.steps, id(optimizer)
         if not any(item[0] == key for item in steps):
             return  # it began before the recording
@@ -225,9 +241,59 @@ class FlightRecorder:
         if not any(item[0] == key for item in steps):
             without_dynamo(self._guarded, self._flight.after_step, optimizer)
             self._flight.cost.turns.recorded()
-            self._begin_nap()
-            self._idle.ask_regularly(time.perf_counter())
-            self._idle.answer()
+            self._step_ended(optimizer)
+
+    def _step_ended(self, optimizer: Optimizer) -> None:
+        self._begin_nap()
+        self._idle.ask_regularly(time.perf_counter())
+        self._idle.answer()
+        if self._nap.left <= 0 and self._break is None and self._removers:
+            without_dynamo(self._guarded, self._begin_light, optimizer)
+
+    def _begin_light(self, optimizer: Optimizer) -> None:
+        light, regular = self._light, self._idle.regular
+        if light.wait > 0:
+            light.wait -= 1
+            return
+        expected = self._flight.expected(optimizer, None if regular is None else regular[1])
+        if expected is not None:
+            light.begin(expected, self._flight.begun)
+            self._engine.passes, self._engine.passed = light.passes, light.after
+            STEP_HOOKS.count(Counter(expected.thread, light.begins, light.ends))
+
+    def _light_ends(self, optimizer: Optimizer) -> bool:
+        """A step ends. Returns whether it was noted."""
+        if not self._light.has(optimizer):  # it began before
+            without_dynamo(self._guarded, self._leave_light, _AFTER_REFUSAL)
+            return False
+        if not self._light.ends(optimizer):
+            without_dynamo(self._guarded, self._end_light, optimizer)
+            self._step_ended(optimizer)
+        return True
+
+    def _end_light(self, optimizer: Optimizer) -> None:
+        """The last of the steps that are noted ends."""
+        self._light.ends_last(optimizer)
+        self._leave_light()
+        self._flight.plan()
+
+    def _leave_light(self, wait: int = 0) -> None:
+        """Record the step that is to come with all that may be due, and as many after it as are to wait."""
+        light, begun = self._light, self._light.begun
+        self._engine.passes = self._engine.passed = None
+        STEP_HOOKS.count(None)
+        self._note_light()
+        expected, light.wait = light.end(), wait
+        if expected is None or expected.thread != threading.get_ident():
+            return  # what another thread has begun is not known
+        self._flight.go_on(begun)
+        if begun.depth > 0 and (optimizer := expected.optimizer()) is not None:
+            self._begun.steps.append((id(optimizer), begun.since))
+
+    def _note_light(self) -> None:
+        expected, steps, seconds = self._light.taken()
+        if expected is not None and steps:
+            self._flight.noted(expected.number, steps, seconds)
 
     def _begin_nap(self) -> None:
         nap = self._nap
@@ -242,11 +308,12 @@ class FlightRecorder:
             hooks = (self._nap.begins, self._nap.ends)
         STEP_HOOKS.count(Counter(threading.get_ident(), *hooks))
 
-    def _nap_begins(self, optimizer: Optimizer) -> None:
+    def _nap_begins(self, optimizer: Optimizer) -> bool:
         if self._flight.has(optimizer):
             self._nap.begins(optimizer)
         else:
             self._nap.root = None  # of what is not recorded
+        return True
 
     def _nap_ends(self, optimizer: Optimizer) -> bool:
         return self._nap.ends(optimizer) if self._flight.has(optimizer) else True
@@ -278,6 +345,8 @@ class FlightRecorder:
         self._flight.scaler.install()
 
     def _remove_step_hooks(self) -> None:
+        if self._light.are_expected:
+            self._guarded(self._leave_light)
         while self._removers:
             self._removers.pop()()
         self._flight.end()
