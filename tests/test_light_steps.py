@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import inspector
 from inspector.recording.flight.cost_control import CostControl
@@ -73,10 +74,23 @@ class Loop:
         self.optimizer.step()
 
 
+class Mode(TorchDispatchMode):
+    """Sees operations, and does them."""
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return function(*args, **(kwargs or {}))
+
+
+def unexpected(here: bool) -> contextlib.AbstractContextManager[object]:
+    """A mode, in which a call is recorded with all that may be due."""
+    return Mode() if here else contextlib.nullcontext()
+
+
 def accumulated(self: Loop, number: int) -> None:
     self.optimizer.zero_grad()
-    for _ in range(3):
-        self.loss().backward()
+    for part in range(3):
+        with unexpected(number == 60 and part == 2):
+            self.loss().backward()
     self.optimizer.step()
 
 
@@ -84,7 +98,8 @@ def with_closure(self: Loop, number: int) -> None:
     def closure() -> torch.Tensor:
         self.optimizer.zero_grad()
         loss = self.loss()
-        loss.backward()
+        with unexpected(number == 60):
+            loss.backward()
         return loss
 
     self.optimizer.step(closure)
@@ -97,7 +112,7 @@ def scheduled(self: Loop, number: int) -> None:
 
 def two_rates(self: Loop, number: int) -> None:
     if number == 90:
-        new = torch.nn.Parameter(torch.ones(2))
+        new = torch.nn.Parameter(torch.full((2,), 0.01))
         self.optimizer.add_param_group({"params": [new], "lr": 0.5})
         self.loss = lambda factor=1.0: Loop.loss(self, factor) + new.pow(2).sum()  # type: ignore[method-assign]
     self.plain(number)
@@ -134,12 +149,18 @@ def frozen(self: Loop, number: int) -> None:
 
 
 def failing(self: Loop, number: int) -> None:
-    if number % 40 == 39:
-        with contextlib.suppress(RuntimeError):
-            loss = self.loss()
-            loss.backward()
-            loss.backward()
-    self.plain(number)
+    if number % 20 != 19:
+        return self.plain(number)
+    with contextlib.suppress(RuntimeError):
+        loss = self.loss()
+        loss.backward()
+        loss.backward()
+    self.optimizer.step()
+    with contextlib.suppress(ZeroDivisionError):
+        loss = self.loss()
+        loss.register_hook(lambda gradient: 1 // 0)
+        loss.backward()
+    return self.optimizer.step()
 
 
 def clipped(self: Loop, number: int) -> None:
@@ -158,7 +179,7 @@ def scaled(self: Loop, number: int) -> None:
 
 
 def in_a_mode(self: Loop, number: int) -> None:
-    with torch.overrides.BaseTorchFunctionMode() if number > 70 else contextlib.nullcontext():
+    with unexpected(number > 70):
         self.plain(number)
 
 
@@ -195,7 +216,7 @@ def none_light() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("step", "least"),
     [
-        (Loop.plain, 90), (accumulated, 90), (with_closure, 90), (scheduled, 90), (two_rates, 50),
+        (Loop.plain, 90), (accumulated, 40), (with_closure, 40), (scheduled, 90), (two_rates, 50),
         (second_optimizer, 50), (spiking, 40), (with_penalty, 0), (twice, 90), (frozen, 80), (failing, 20),
         (clipped, 90), (scaled, 0), (in_a_mode, 30), (in_a_thread, 60),
     ],
