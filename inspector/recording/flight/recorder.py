@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch.optim.optimizer import Optimizer
 
@@ -73,6 +73,13 @@ class _IdleActions:
         self.answer()
 
 
+class _Quick(NamedTuple):
+    """What notes steps in few lines of code. nap: their roots alone; light: their gradients, too."""
+
+    nap: Nap
+    light: LightSteps
+
+
 class _BegunSteps(threading.local):
     """The steps that have begun in a thread, one within the other: (id of the optimizer, number of calls)."""
 
@@ -101,8 +108,8 @@ class FlightRecorder:
         self._removers: list[Callable[[], None]] = []
         self._idle = _IdleActions()
         self._break = break_point
-        self._nap = Nap(self._flight.scaler)
-        self._light = LightSteps(self._flight.scaler, self._flight.measured)
+        scaler = self._flight.scaler
+        self._quick = _Quick(Nap(scaler), LightSteps(scaler, self._flight.measured))
         self._begun = _BegunSteps()
         if session.stepping is not None:  # the last call was made by the closure of a step
             self._begun.steps.append((session.stepping, session.made))
@@ -161,7 +168,7 @@ class FlightRecorder:
 
     def before_backward(self, call: EngineCall) -> Any:
         """Called before the engine runs."""
-        if self._light.are_expected:
+        if self._quick.light.are_expected:
             self._guarded(self._leave_light, _AFTER_REFUSAL)
         if self._flight.is_over:
             self.close()  # not in a step, where torch's hooks cannot be removed
@@ -170,7 +177,7 @@ class FlightRecorder:
         if self._removers and was_compiled():
             self._remove_step_hooks()
             self._flight.stop_counting_steps()
-        if self._nap.left > 0 and self._guarded(self._leaves_out, call):
+        if self._quick.nap.left > 0 and self._guarded(self._leaves_out, call):
             return None
         return self._guarded(self._flight.before_backward, call)
 
@@ -210,11 +217,11 @@ class FlightRecorder:
 
     def before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         """torch's hook before a step of any optimizer."""
-        if self._nap.left:
+        if self._quick.nap.left:
             self._nap_begins(optimizer)
             return
-        if self._light.are_expected:
-            if self._light.begins(optimizer):
+        if self._quick.light.are_expected:
+            if self._quick.light.begins(optimizer):
                 return
             without_dynamo(self._guarded, self._leave_light, _AFTER_REFUSAL)
         steps, moment = self._begun.steps, (id(optimizer), self._flight.calls)
@@ -225,13 +232,13 @@ class FlightRecorder:
 
     def after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         """torch's hook after a step."""
-        nap = self._nap
+        nap = self._quick.nap
         if nap.left:
             if not self._nap_ends(optimizer):
                 nap.ends_last()
                 without_dynamo(self._guarded, self._end_nap)
             return
-        if self._light.are_expected and self._light_ends(optimizer):
+        if self._quick.light.are_expected and self._light_ends(optimizer):
             return
         steps, key = self._begun.steps, id(optimizer)
         if not any(item[0] == key for item in steps):
@@ -247,11 +254,11 @@ class FlightRecorder:
         self._begin_nap()
         self._idle.ask_regularly(time.perf_counter())
         self._idle.answer()
-        if self._nap.left <= 0 and self._break is None and self._removers:
+        if self._quick.nap.left <= 0 and self._break is None and self._removers:
             without_dynamo(self._guarded, self._begin_light, optimizer)
 
     def _begin_light(self, optimizer: Optimizer) -> None:
-        light, regular = self._light, self._idle.regular
+        light, regular = self._quick.light, self._idle.regular
         if light.wait > 0:
             light.wait -= 1
             return
@@ -263,23 +270,23 @@ class FlightRecorder:
 
     def _light_ends(self, optimizer: Optimizer) -> bool:
         """A step ends. Returns whether it was noted."""
-        if not self._light.has(optimizer):  # it began before
+        if not self._quick.light.has(optimizer):  # it began before
             without_dynamo(self._guarded, self._leave_light, _AFTER_REFUSAL)
             return False
-        if not self._light.ends(optimizer):
+        if not self._quick.light.ends(optimizer):
             without_dynamo(self._guarded, self._end_light, optimizer)
             self._step_ended(optimizer)
         return True
 
     def _end_light(self, optimizer: Optimizer) -> None:
         """The last of the steps that are noted ends."""
-        self._light.ends_last(optimizer)
+        self._quick.light.ends_last(optimizer)
         self._leave_light()
         self._flight.plan()
 
     def _leave_light(self, wait: int = 0) -> None:
         """Record the step that is to come with all that may be due, and as many after it as are to wait."""
-        light, begun = self._light, self._light.begun
+        light, begun = self._quick.light, self._quick.light.begun
         self._engine.passes = self._engine.passed = None
         STEP_HOOKS.count(None)
         self._note_light()
@@ -291,12 +298,12 @@ class FlightRecorder:
             self._begun.steps.append((id(optimizer), begun.since))
 
     def _note_light(self) -> None:
-        expected, steps, seconds = self._light.taken()
+        expected, steps, seconds = self._quick.light.taken()
         if expected is not None and steps:
             self._flight.noted(expected.number, steps, seconds)
 
     def _begin_nap(self) -> None:
-        nap = self._nap
+        nap = self._quick.nap
         nap.left = 0 if self.failure is not None else self._flight.skips()
         if nap.left > 0:
             self._engine.passes = nap.passes_all if self._flight.is_broken else nap.passes
@@ -305,23 +312,23 @@ class FlightRecorder:
     def _count(self) -> None:
         hooks = (self._nap_begins, self._nap_ends)
         if self._flight.records_all:
-            hooks = (self._nap.begins, self._nap.ends)
+            hooks = (self._quick.nap.begins, self._quick.nap.ends)
         STEP_HOOKS.count(Counter(threading.get_ident(), *hooks))
 
     def _nap_begins(self, optimizer: Optimizer) -> bool:
         if self._flight.has(optimizer):
-            self._nap.begins(optimizer)
+            self._quick.nap.begins(optimizer)
         else:
-            self._nap.root = None  # of what is not recorded
+            self._quick.nap.root = None  # of what is not recorded
         return True
 
     def _nap_ends(self, optimizer: Optimizer) -> bool:
-        return self._nap.ends(optimizer) if self._flight.has(optimizer) else True
+        return self._quick.nap.ends(optimizer) if self._flight.has(optimizer) else True
 
     def _leaves_out(self, call: EngineCall) -> bool:
         """Whether a call of a step that is only counted is left out although its root is not finite; the first is
         not, unless a step that calls backward itself has begun: then the step that it belongs to is recorded."""
-        nap, is_first = self._nap, not self._flight.is_broken
+        nap, is_first = self._quick.nap, not self._flight.is_broken
         if is_first and nap.depth <= 0:
             nap.left, nap.root = 0, None
             self._end_nap()
@@ -332,20 +339,20 @@ class FlightRecorder:
 
     def _end_nap(self) -> None:
         """Note the steps that were only counted, so far; the next step is recorded, if none is left."""
-        if self._nap.left <= 0:
+        if self._quick.nap.left <= 0:
             self._engine.passes = None
             STEP_HOOKS.count(None)
-        self._flight.skipped(*self._nap.taken())
+        self._flight.skipped(*self._quick.nap.taken())
 
     def _install_step_hooks(self) -> None:
         skip_in_dynamo(FlightRecorder.before_step, FlightRecorder.after_step, *_IN_EVERY_STEP)
         self._removers.append(STEP_HOOKS.add(self.before_step, self.after_step))
-        if self._nap.left > 0:  # it goes on
+        if self._quick.nap.left > 0:  # it goes on
             self._count()
         self._flight.scaler.install()
 
     def _remove_step_hooks(self) -> None:
-        if self._light.are_expected:
+        if self._quick.light.are_expected:
             self._guarded(self._leave_light)
         while self._removers:
             self._removers.pop()()
