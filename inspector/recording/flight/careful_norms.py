@@ -17,7 +17,7 @@ from inspector.torch_api.foreach import NARROW, norms_of
 
 _LARGE = 1 << 16
 """Number of elements above which the norms of parts are computed first."""
-_LEAST = 1e-13
+LEAST = 1e-13
 """The squares of smaller norms, or of the many elements that make one, have few digits in float32, or none."""
 _NARROWEST, _WIDEST = 256, 4_096
 """Number of elements in the rows of a tensor that need not be cut anew."""
@@ -92,13 +92,13 @@ def careful_norms(tensors: list[torch.Tensor]) -> torch.Tensor:
 
 def are_right(numbers: Sequence[float]) -> bool:
     """Whether no square can have underflowed or overflowed in these norms."""
-    return math.isfinite(sum(numbers)) and min(numbers) >= _LEAST
+    return math.isfinite(sum(numbers)) and min(numbers) >= LEAST
 
 
 def corrected(numbers: Sequence[float], tensors: Sequence[torch.Tensor]) -> torch.Tensor:
     """The norms of tensors on the CPU, computed again where they may be wrong. numbers: as they were computed."""
     again = [
-        number if _LEAST <= number < math.inf else _scaled(tensor, number)
+        number if LEAST <= number < math.inf else _scaled(tensor, number)
         for tensor, number in zip(tensors, numbers, strict=True)
     ]
     return torch.tensor(again, dtype=torch.float64)

@@ -112,7 +112,7 @@ class NodeWatch:
             if layout is None:
                 self.seen.others += 1
                 return None
-            outputs = self.outputs.taken(frozenset(graph.structure.sequence_nrs))
+            outputs = self.outputs.taken(frozenset(graph.structure.sequence_nrs), layout.modules)
             hooks = NodeHooks(layout, depth, [] if self._kept_at is None else layout.found(self._kept_at))
             hooks.install(graph)
         now = time.perf_counter()

@@ -44,9 +44,12 @@ class OutputNorms:
 
     def __init__(self, modules: Mapping[str, nn.Module]) -> None:
         self._seconds = 0.0
-        self._paths = {id(module): (weakref.ref(module), path) for path, module in modules.items()}
+        self._paths = {
+            id(module): (weakref.ref(module), tuple(path for path, its in modules.items() if its is module))
+            for module in modules.values()
+        }
         self._thread = 0
-        self._waiting: deque[tuple[int, str, torch.Tensor]] = deque(maxlen=_MOST_CALLS)
+        self._waiting: deque[tuple[int, tuple[str, ...], torch.Tensor]] = deque(maxlen=_MOST_CALLS)
         self._removers: list[Any] = []
         skip_in_dynamo(OutputNorms._after)
 
@@ -67,11 +70,16 @@ class OutputNorms:
         while self._removers:
             self._removers.pop()()
 
-    def taken(self, sequence_nrs: Collection[int]) -> OutputParts:
-        """The norms of the outputs that are in a graph. sequence_nrs: of its Nodes. All others are dropped."""
+    def taken(self, sequence_nrs: Collection[int], names: Collection[str]) -> OutputParts:
+        """The norms of the outputs that are in a graph. All others are dropped.
+
+        sequence_nrs: of its Nodes. names: the paths of its modules: one that is called twice has the name of its
+        variable before its path.
+        """
         found: OutputParts = {}
-        for number, path, norm in self._waiting:
-            if number in sequence_nrs:
+        for number, paths, norm in self._waiting:
+            path = next((path for path in paths if path in names), None)
+            if path is not None and number in sequence_nrs:
                 found.setdefault(path, []).append(norm)
         self._waiting.clear()
         return found
