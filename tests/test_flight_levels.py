@@ -538,6 +538,29 @@ def test_norms_at_modules_whose_squares_are_no_float32(size: float) -> None:
     assert all(0 < (norm or 0.0) < 1e38 for its in found.values() for norm in its[WATCHED:])
 
 
+def test_a_generator_that_runs_before_its_discriminator_has_outputs() -> None:
+    torch.manual_seed(0)
+    generator, critic = nn.Sequential(nn.Linear(3, 4), nn.Tanh()), nn.Sequential(nn.Linear(4, 1))
+    optimizers, truth = [torch.optim.SGD(model.parameters(), 0.1) for model in (generator, critic)], list[float]()
+
+    def train() -> None:
+        generator(torch.ones(2, 3))  # whose graph is never used
+        fake = generator(torch.randn(6, 3))
+        truth.append(fake.norm().item())
+        critic(fake.detach()).mean().backward()
+        optimizers[1].step()
+        critic(fake).mean().backward()
+        optimizers[0].step()
+
+    timeline = recorded(train, 12, "modules")
+    (found,) = [
+        column["middle"]
+        for column in timeline["columns"]
+        if column["kind"] == "output" and column["name"].endswith("1")
+    ]
+    assert found[WATCHED:] == pytest.approx(truth[WATCHED:], rel=1e-5)
+
+
 def test_two_recordings_of_a_gan_have_the_numbers_of_their_models() -> None:
     torch.manual_seed(0)
     models = {
