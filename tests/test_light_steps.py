@@ -6,7 +6,7 @@ import contextlib
 import math
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -258,6 +258,33 @@ def test_a_nan_has_its_step(kind: str, bad: int, noted: Noted) -> None:
     assert noted.steps > 50
     (found,) = timeline["triggers"]
     assert (found["kind"], found["step"], found["backward_call"]) == (kind, bad, bad)
+
+
+class Seen(torch.nn.Parameter):
+    """Notes what is asked of it."""
+
+    asked: ClassVar[list[str]] = []
+
+    @classmethod
+    def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        cls.asked.append(getattr(function, "__qualname__", str(function)))
+        with torch._C.DisableTorchFunctionSubclass():
+            return function(*args, **(kwargs or {}))
+
+
+def test_a_class_of_the_script_sees_its_own_operations_only(noted: Noted) -> None:
+    seen = []
+    for budget in (0.0, 0.03):
+        Seen.asked.clear()
+        loop = Loop(lambda held, lr: None)
+        loop.model[0].weight = Seen(loop.model[0].weight.detach())
+        loop.optimizer = torch.optim.SGD(loop.model.parameters(), lr=0.01)
+        with inspector.watch(budget=budget, mode="light"):
+            for number in range(1, STEPS + 1):
+                loop.plain(number)
+                last = len(Seen.asked)
+        seen.append(Seen.asked[:last])
+    assert noted.steps > 50 and seen[0] == seen[1]
 
 
 def test_what_is_known_is_asked_for_at_any_time() -> None:

@@ -42,6 +42,7 @@ from inspector.report import BackwardCall
 from inspector.report.timeline import NOT_FINITE, LevelRow, Reason, Timeline, Trigger, TriggerKind
 from inspector.torch_api.compilation import was_compiled
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
+from inspector.torch_api.modes import hidden
 from inspector.user_code.paths import UserFiles
 
 _LEAST_LIGHT = 2
@@ -152,8 +153,9 @@ class Flight:
             self.cost.resume()
             return
         log.counts_steps = watched.has_optimizer and not was_compiled()
-        for tensor, name in watched.parameters():
-            self._followed.add(tensor, name)
+        with hidden():
+            for tensor, name in watched.parameters():
+                self._followed.add(tensor, name)
         steps = WatchedSteps(watched, self._followed.norms.names, by_optimizer=log.counts_steps)
         for step in steps.steps(self._steps.counter):
             self._append(step)

@@ -18,6 +18,7 @@ from inspector.torch_api.tensor_references import TensorReference, reference_to
 MOST_COLUMNS = 64
 """Maximum number of columns of gradients; with more parameters, those of a module share one."""
 _ORDINARY = {torch.Tensor}
+_PLAIN = {torch.Tensor, torch.nn.Parameter, type(None)}
 _vector_norm = torch.linalg.vector_norm
 
 
@@ -54,17 +55,19 @@ class _Usual:
     """The parameters whose grads could all be measured at once last time. held: see `TensorReference`.
 
     without: of the parameters that had no grad. rows: of large grads, by index: the dimensions of a row, or how
-    the elements are cut into rows.
+    the elements are cut into rows. is_plain: whether no parameter has a class of the script, which would see that
+    its grad is read.
     """
 
     positions: tuple[int, ...]
     held: list[list[weakref.ref[torch.Tensor]]]
     without: list[list[weakref.ref[torch.Tensor]]]
     rows: list[tuple[int, tuple[int, ...], NormRows | None]]
+    is_plain: bool
 
     def measure(self) -> StepNorms | None:
         """The norms, if the same parameters have such grads. It runs in every step, when nothing of the inspector
-        is in the caches of the processor: it touches as few objects as it can. No mode may be active."""
+        is in the caches of the processor: it touches as few objects as it can. No mode may see it."""
         records = torch.is_grad_enabled()
         set_grad_enabled(False)
         try:
@@ -126,10 +129,14 @@ class GradientNorms:
 
         wanted: the positions of the parameters; None for all.
         """
-        usual = None if wanted is not None or function_mode_count() or dispatch_mode_count() else self._usual
-        if usual is not None and (found := usual.measure()) is not None:
-            return found
+        usual = self._usual if wanted is None else None
+        if usual is not None and usual.is_plain and not (function_mode_count() or dispatch_mode_count()):
+            if (found := usual.measure()) is not None:
+                return found
+            usual = None
         with unobserved():
+            if usual is not None and (found := usual.measure()) is not None:
+                return found
             grads = list(self._grads(wanted))
             places: dict[torch.device, tuple[list[int], list[torch.Tensor]]] = {}
             for position, grad in grads:
@@ -161,7 +168,8 @@ class GradientNorms:
             (index, its.dimensions, None if its.width is None else its)
             for index, its in rows_of([grad for _, grad in measured]).items()
         ]
-        return _Usual(positions, held, [reference.held for reference, _ in alive], rows)
+        is_plain = {type(reference()) for reference in self.references} <= _PLAIN
+        return _Usual(positions, held, [reference.held for reference, _ in alive], rows, is_plain)
 
     def matrix(self, rows: Sequence[Sequence[StepNorms]]) -> tuple[torch.Tensor, torch.Tensor]:
         """The norms of several steps, and whether each was recorded: [steps, parameters] on the CPU.
