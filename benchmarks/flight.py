@@ -3,8 +3,9 @@
 Steps without it, with it at budgets of 3 % and 1 %, and with each of its levels in every step are timed in turn in
 one process, by CPU time; a figure is the median of the ratios to the plain steps before and after, with its
 standard error. `bare norms` is no recorder: the norms of all grads as torch computes them for clipping, stacked
-and kept. No level that reads all gradients in every step can cost less. The gradients of all are compared bit by
-bit, and memory and the size of the timeline are counted after many steps.
+and kept. No level that reads all gradients in every step can cost less. `empty hooks` calls empty functions where
+the recorder is called: before and after backward, and as hooks of the optimizer before and after its step. The
+gradients of all are compared bit by bit, and memory and the size of the timeline are counted after many steps.
 
 A recorder records every step until that has taken half a second in all, so that a short run has a whole timeline.
 The figures are of the steps after that, in which the budget holds. A second table has those of whole runs, with
@@ -33,6 +34,7 @@ from benchmarks.models import GPT, ResNet
 from inspector.recording.flight import FlightRecorder
 from inspector.recording.flight.cost_control import CostControl
 from inspector.recording.flight.depth_control import DepthControl
+from inspector.recording.flight.light_steps import MOST_LIGHT
 from inspector.recording.flight.node_norms import Depth
 from inspector.recording.flight.update_norms import UpdateNorms
 from inspector.recording.session import Session
@@ -43,7 +45,7 @@ LAYERS = 6
 WATCHED = 3
 DECISION = 64
 """Recorded steps after which a recorder has decided anew."""
-BARE, NO_UPDATES = "bare norms", "parameters"
+EMPTY, BARE, NO_UPDATES = "empty hooks", "bare norms", "parameters"
 WAYS: dict[str, tuple[float, Depth | None]] = {
     "3 %": (0.03, None),
     "1 %": (0.01, None),
@@ -81,6 +83,27 @@ class WithNorms(Training):
         grads = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
         self._kept = [*self._kept[-64:], torch.stack(torch._foreach_norm(grads))]
         self.optimizer.step()
+
+
+class WithHooks(Training):
+    """The same step, with a hook before and after backward, and before and after the step of the optimizer."""
+
+    def __init__(self, training: Training) -> None:
+        super().__init__(training.model, training._loss)
+        self.optimizer.register_step_pre_hook(_nothing)
+        self.optimizer.register_step_post_hook(_nothing)
+
+    def __call__(self) -> None:
+        self.optimizer.zero_grad()
+        loss = self._loss()
+        _nothing(loss)
+        loss.backward()
+        _nothing(loss)
+        self.optimizer.step()
+
+
+def _nothing(*given: object) -> None:
+    pass
 
 
 class NoUpdates(UpdateNorms):
@@ -181,20 +204,21 @@ def seconds(training: Training, recorder: FlightRecorder | None, steps: int) -> 
 def measured(name: str, least: float, wanted: list[str]) -> Iterator[str]:
     """The cells of a row. least: CPU seconds for each way. wanted: the ways.
 
-    Each turn stands between two of the plain step, and is compared with their mean.
+    Each turn stands between two of the plain step, and is compared with their mean. It has as many steps as the
+    recorder works on together, so that this work is counted.
     """
     torch.manual_seed(0)
     training = WORKLOADS[name]()
     ways = {way: recorded(training, way, 16) for way in WAYS if way in wanted}
-    bare = WithNorms(training)
+    others = {BARE: WithNorms(training), EMPTY: WithHooks(training)}
     pairs: dict[str, list[tuple[float, float]]] = {way: [] for way in wanted}
     plain = [seconds(training, None, 8)]
     for way in itertools.cycle(wanted):
         recorder = ways.get(way)
-        steps = 4 if recorder is None else max(4, cost_of(recorder)[1] + 1, min(16, cost_of(recorder)[0]))
+        steps = MOST_LIGHT if recorder is None else max(MOST_LIGHT, cost_of(recorder)[1] + 1)
         if sum(one for one, _ in pairs[way]) * steps > least and len(pairs[way]) >= LEAST_TURNS:
             break
-        one = seconds(bare if way == BARE else training, recorder, steps)
+        one = seconds(others.get(way, training), recorder, steps)
         plain.append(seconds(training, None, steps))
         pairs[way].append((one, (plain[-2] + plain[-1]) / 2))
     yield f"{statistics.median(plain) * 1e3:.2f} ms"
@@ -274,7 +298,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100_000, help="steps of which memory is counted; 0: none")
     parser.add_argument("--seconds", type=float, default=10.0, help="CPU seconds for each way; 0: memory alone")
     parser.add_argument("--whole", type=int, default=2_000, help="steps of whole runs; 0: none")
-    parser.add_argument("--ways", default=",".join((BARE, *WAYS)), help="separated by commas; default: all")
+    parser.add_argument("--ways", default=",".join((EMPTY, BARE, *WAYS)), help="separated by commas; default: all")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     ways = arguments.ways.split(",")

@@ -39,6 +39,7 @@ SYMBOLS = {
     "version counters": "torch.Tensor._version",
     "current Node": "torch._C._current_autograd_node",
     "mode exclusion switches": "torch._C._len_torch_dispatch_stack",
+    "profiler switch": "torch._C._autograd._profiler_enabled",
 }
 """What is called so often that the inspector takes torch's own function: that fails from the first call on."""
 

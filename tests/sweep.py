@@ -32,6 +32,7 @@ from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
 import inspector  # noqa: E402
 from inspector.graph import is_unknown  # noqa: E402
+from inspector.graph.hook_changes import hook_changes  # noqa: E402
 from inspector.graph.node_names import op_of  # noqa: E402
 from inspector.styles import STYLES  # noqa: E402
 
@@ -164,6 +165,8 @@ def check(sample: Sample, tally: Tally) -> None:
         tally.nodes, tally.known = tally.nodes + 1, tally.known + is_known
         if not is_known:
             tally.lacking[row["name"]] += 1
+    for change in hook_changes(recording.calls[0].graph):  # a sample has no hooks
+        tally.wrong.append(f"{sample.name}: a hook changed {change.tensor}: {change.sent} to {change.arrived}")
     _check_values(sample, rows, structure, tally)
     if tally.draws:
         _check_pictures(sample, recording, tally)

@@ -17,6 +17,8 @@ import inspector
 from inspector.derivatives import total_derivatives
 from inspector.derivatives.numeric_functions import CONSTANTS, NUMERIC
 from inspector.graph import Graph
+from inspector.terminal.derivation_text import derivation_lines
+from inspector.terminal.total_derivatives import total_lines
 
 _ABBREVIATION = re.compile(r"(?<![\w.])v\d+(?!\w)")
 
@@ -116,3 +118,22 @@ def test_random_formulas(expression: Callable[[list[torch.Tensor]], torch.Tensor
         check(recording.calls[0].graph)
     for leaf in (a, b, c, d):
         leaf.grad = None
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 130, 200])
+def test_the_terminal_explains_what_it_shows_and_nothing_else(width: int) -> None:
+    """In a narrow terminal the products are left out, and with them their abbreviations."""
+    x, y, z = scalar(0.7), scalar(-1.3), scalar(2.1)
+
+    def program() -> torch.Tensor:
+        h = F.gelu(x * y)
+        g = F.silu(h + z) * h
+        return g * F.gelu(z) + F.mish(g) / (h * h + 1)
+
+    graph = graph_of(program)
+    derivation = derivation_lines(graph, width)
+    totals = total_lines(graph, width, derivation)
+    before, _, after = "\n".join(line.plain for line in (*derivation, *totals)).partition("\nwhere  ")
+    explained = set(re.findall(r"(v\d+) = ", after))
+    used = set(re.findall(r"(?<![A-Za-z.])v\d+", f"{before} {after}"))
+    assert used == explained and (explained or width < 200)

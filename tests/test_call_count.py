@@ -307,6 +307,126 @@ def test_the_call_that_is_asked_for(
     assert ran.report["recording"]["watched"] == calls
 
 
+# Variants: who calls what, and when
+
+CRITIC = (
+    HEAD
+    + """
+G = torch.nn.Linear(2, 2)
+of_G = torch.optim.SGD(G.parameters(), lr=0.01)
+for _ in range(2):
+    for _ in range(3):
+        real, fake = torch.randn(4, 2), G(torch.randn(4, 2)).detach()
+        mixed = torch.lerp(real, fake, torch.rand(4, 1)).requires_grad_()
+        (slope,) = torch.autograd.grad(net(mixed).sum(), mixed, create_graph=True)
+        optimizer.zero_grad()
+        (net(fake).mean() - net(real).mean() + (slope.norm(dim=1) - 1).pow(2).mean()).backward()
+        optimizer.step()
+    of_G.zero_grad()
+    (-net(G(torch.randn(4, 2))).mean()).backward()
+    of_G.step()
+"""
+)
+
+LAZY_PENALTY = (
+    HEAD
+    + """
+for step in range(3):
+    for _ in range(3):
+        x = torch.randn(4, 2, requires_grad=step == 0)
+        loss = net(x).mean()
+        if step == 0:
+            (slope,) = torch.autograd.grad(loss, x, create_graph=True)
+            loss = loss + slope.pow(2).sum()
+        (loss / 3).backward()
+    optimizer.step()
+    optimizer.zero_grad()
+"""
+)
+
+NEWTON = (
+    HEAD
+    + """
+held, x = list(net.parameters()), torch.randn(6, 2)
+for _ in range(2):
+    grads = torch.autograd.grad(net(x).pow(2).mean(), held, create_graph=True)
+    flat = torch.cat([grad.flatten() for grad in grads])
+    direction = torch.cat([
+        part.flatten() for part in torch.autograd.grad(flat @ flat.detach(), held, retain_graph=True)
+    ])
+    with torch.no_grad():
+        for parameter, part in zip(held, direction.split([item.numel() for item in held])):
+            parameter.sub_(0.01 * part.view_as(parameter))
+"""
+)
+
+TASKS = (
+    HEAD
+    + """
+from torch.func import functional_call
+for _ in range(2):
+    optimizer.zero_grad()
+    for task in range(2):
+        fast, x = dict(net.named_parameters()), torch.randn(4, 2)
+        inner = functional_call(net, fast, (x,)).pow(2).mean()
+        grads = torch.autograd.grad(inner, fast.values(), create_graph=True)
+        fast = {name: value - 0.1 * grad for (name, value), grad in zip(fast.items(), grads)}
+        (functional_call(net, fast, (x,)) - task).pow(2).mean().backward()
+    optimizer.step()
+"""
+)
+
+SEARCH = (
+    HEAD
+    + """
+optimizer = torch.optim.LBFGS(net.parameters(), max_iter=3, line_search_fn="strong_wolfe")
+x = torch.linspace(0, 1, 5)[:, None].expand(5, 2).clone().requires_grad_()
+def closure():
+    optimizer.zero_grad()
+    (slope,) = torch.autograd.grad(net(x).sum(), x, create_graph=True)
+    loss = slope.pow(2).mean() + net(x).pow(2).mean()
+    loss.backward()
+    return loss
+optimizer.step(closure)
+"""
+)
+
+SALIENCY = (
+    HEAD
+    + """
+for _ in range(3):
+    x = torch.randn(4, 2)
+    optimizer.zero_grad()
+    net(x).pow(2).mean().backward()
+    optimizer.step()
+    x.requires_grad_()
+    (saliency,) = torch.autograd.grad(net(x).sum(), x)
+"""
+)
+
+PAIRS = [(1, 2), (2, None), (3, 4), (4, None), (5, 6), (6, None)]
+
+
+@pytest.mark.parametrize(
+    ("code", "wanted", "drawn"),
+    [
+        pytest.param(CRITIC, PAIRS, 2, id="several steps of a critic"),
+        pytest.param(LAZY_PENALTY, PAIRS, 2, id="a penalty in some steps, accumulated"),
+        pytest.param(NEWTON, [(1, None), (2, None), (3, None)], 1, id="steps without an optimizer"),
+        pytest.param(TASKS, PAIRS, 2, id="an accumulation over tasks"),
+        pytest.param(SEARCH, PAIRS, 2, id="a line search"),
+        pytest.param(SALIENCY, [(1, None), (2, 3), (3, None), (4, 5), (5, None)], 1, id="after the step"),
+    ],
+)
+def test_the_call_that_trains_is_drawn(
+    code: str, wanted: list[tuple[int, int | None]], drawn: int, inspect_script: ScriptRunner
+) -> None:
+    ran = inspect_script(code)
+    assert ran.status == 0 and steps(ran) == wanted
+    assert ran.report["recording"]["drawn"] == [drawn]
+    assert ran.report["findings"] == []
+
+
 @dataclass
 class Optimizer:
     """What `CallCount` asks of the optimizers."""

@@ -112,6 +112,64 @@ def test_children_beside_a_training_are_not_spoken_of(inspect_script: ScriptRunn
     assert len(ran.calls) == 2 and not ran.said
 
 
+TRAIN_ALL = """
+import concurrent.futures, multiprocessing, os, subprocess, sys
+import torch
+import torch.multiprocessing as mp
+
+def start(seed):
+    torch.manual_seed(seed)
+
+def train(rate):
+    w = torch.ones(2, requires_grad=True)
+    (w * rate).sum().backward()
+    return w.grad.tolist()
+
+def share(model):
+    model(torch.ones(1, 2)).sum().backward()
+
+if __name__ == "__main__":
+"""
+
+_POOL = "with mp.get_context('fork').Pool(2, start, (0,)) as pool:\n    print(pool.map(train, [1.0, 2.0]))"
+_EXECUTOR = (
+    "with concurrent.futures.ProcessPoolExecutor(2, mp.get_context('fork')) as pool:\n"
+    "    print(list(pool.map(train, [1.0, 2.0])))"
+)
+_POPEN = (
+    "child = subprocess.Popen([sys.executable, '-c', 'print(1)'], stdout=-1, text=True)\n"
+    "print(child.communicate()[0])"
+)
+_SHARED = (
+    "model = torch.nn.Linear(2, 1).share_memory()\n"
+    "child = multiprocessing.get_context('fork').Process(target=share, args=(model,))\n"
+    "child.start()\nchild.join()\nprint(child.exitcode)\nshare(model)"
+)
+_THREAD = (
+    "import threading\nthread = threading.Thread(target=train, args=(2.0,))\nthread.start()\nthread.join()"
+)
+
+
+@needs_fork
+@pytest.mark.parametrize(
+    ("work", "said", "calls"),
+    [
+        pytest.param(_POOL, "its 2 child processes are not watched", 0, id="a pool with an initializer"),
+        pytest.param(_EXECUTOR, "its 2 child processes are not watched", 0, id="an executor"),
+        pytest.param(_POPEN, "the processes that it started are not watched", 0, id="another program"),
+        pytest.param(_SHARED, None, 1, id="a model in shared memory, which the parent trains, too"),
+        pytest.param(_THREAD, None, 1, id="a thread is no child"),
+    ],
+)
+def test_work_that_is_given_away(work: str, said: str | None, calls: int, inspect_script: ScriptRunner) -> None:
+    code = TRAIN_ALL + "".join(f"    {line}\n" for line in work.splitlines())
+    plain, ran = inspect_script.plain(code), inspect_script(code)
+    assert (ran.status, ran.stdout) == (plain.status, plain.stdout) and plain.status == 0
+    told = [line for line in ran.said if "process" in line]
+    assert len(ran.calls) == calls and len(told) == (said is not None)
+    assert said is None or said in told[0]
+
+
 RANKS = """
 import sys
 import torch

@@ -85,6 +85,36 @@ SCRIPTS = {
         sum(part.sum() for part in out.unbind()).backward()
         print(weight.grad)
         """,
+    "jagged-attention": """
+        q, k, v = (torch.nn.Linear(8, 16) for _ in range(3))
+        nested = torch.nested.nested_tensor([torch.randn(n, 8) for n in (3, 5, 2)], layout=torch.jagged)
+        heads = [layer(nested).unflatten(-1, (2, 8)).transpose(1, 2) for layer in (q, k, v)]
+        out = torch.nn.functional.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(-2)
+        out.values().pow(2).mean().backward()
+        print(q.weight.grad.norm(), out.offsets().tolist())
+        """,
+    "complex-numbers-of-a-signal": """
+        w = torch.randn(4, dtype=torch.complex64, requires_grad=True)
+        s = torch.tensor(0.3 + 0.4j, requires_grad=True)
+        z = s**0.5 * torch.log(s) + torch.fft.ifft(torch.fft.fft(w) * s).sum()
+        ((z * z.conj()).real + torch.view_as_real(w).pow(2).sum() + s.abs() + torch.angle(s)).backward()
+        print(w.grad, s.grad)
+        """,
+    "a-formula-that-grows": """
+        x, y = torch.tensor(0.3, requires_grad=True), torch.tensor(-1.7, requires_grad=True)
+        f = x
+        for _ in range(8):
+            f = torch.sin(f * y) ** 2 + torch.exp(-f.abs()) / (1 + f * f) - torch.atan2(f, y)
+        (f + torch.lgamma(x + 3) + torch.erfinv(x) + torch.special.i1(x) + torch.polygamma(2, x + 2)).backward()
+        print(x.grad, y.grad)
+        """,
+    "what-has-no-ordinary-elements": """
+        embedding, empty = torch.nn.Embedding(5, 3), torch.zeros(0, 3, requires_grad=True)
+        x = embedding(torch.tensor([[2**40 % 5, 1]])).masked_fill(torch.tensor([[[True], [False]]]), -torch.inf)
+        finite = torch.where(torch.isinf(x), torch.zeros(()), x).sum()
+        (finite + empty.sum() + torch.empty(0).sum() + x[..., :0].mean(0).sum()).backward()
+        print(embedding.weight.grad, empty.grad.shape)
+        """,
     "several-outputs": """
         x = (torch.randn(3, 3) + 5 * torch.eye(3)).requires_grad_()
         (torch.logdet(x) + torch.linalg.svd(x)[1][0] + torch.linalg.qr(x).R[0, 0]).backward()

@@ -489,3 +489,269 @@ def test_optimizers_that_take_turns_with_frozen_parameters() -> None:
                 optimizer.step()
 
     assert said(program) == []
+
+
+def stepped(optimizer: torch.optim.Optimizer, loss_of: Callable[[], torch.Tensor], steps: int = 3) -> None:
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss_of().backward()
+        optimizer.step()
+
+
+def test_a_prompt_of_no_module_beside_a_frozen_model() -> None:
+    model, prompt = nn.Linear(4, 2), nn.Parameter(torch.randn(1, 4))
+    model.requires_grad_(False)
+    (found,) = said(lambda: stepped(torch.optim.Adam(model.parameters()), lambda: model(prompt * 2).pow(2).sum()))
+    assert found.rule == "optimizer-without-gradient" and set(found.parameters) == {"weight", "bias"}
+    assert found.message.endswith(
+        "holds only frozen parameters, while prompt gets a gradient and is in no optimizer"
+    )
+
+
+def test_the_base_of_an_adapter_in_the_place_of_the_adapter() -> None:
+    class Adapted(nn.Module):
+        def __init__(self, base: nn.Linear) -> None:
+            super().__init__()
+            self.base = base.requires_grad_(False)
+            self.down, self.up = nn.Parameter(torch.randn(2, 4)), nn.Parameter(torch.randn(3, 2))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.base(x) + x @ self.down.T @ self.up.T
+
+    layer = nn.Linear(4, 3)
+    optimizer, model = torch.optim.AdamW(layer.parameters()), nn.Sequential(Adapted(layer), nn.Tanh())
+    (found,) = said(lambda: stepped(optimizer, lambda: model(torch.randn(5, 4)).pow(2).mean()))
+    assert found.rule == "optimizer-without-gradient"
+    assert "while 0.down, 0.up get gradients and are in no optimizer" in found.message
+
+
+def test_a_frozen_head_that_is_replaced_is_told_once() -> None:
+    model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3)).requires_grad_(False)
+
+    def program() -> None:
+        optimizer = torch.optim.SGD(model[2].parameters(), lr=0.1)
+        model[2] = nn.Linear(8, 5)
+        stepped(optimizer, lambda: model(torch.randn(6, 4)).pow(2).mean())
+
+    assert rules(said(program)) == ["replaced-parameter"]
+
+
+def test_a_frozen_group_beside_one_that_learns() -> None:
+    body, head = nn.Linear(4, 8).requires_grad_(False), nn.Linear(8, 3)
+    groups = [{"params": list(body.parameters()), "lr": 1e-5}, {"params": list(head.parameters())}]
+    assert said(lambda: stepped(torch.optim.AdamW(groups), lambda: head(body(torch.randn(6, 4))).mean())) == []
+
+
+def test_a_frozen_model_whose_input_learns() -> None:
+    """As in style transfer: the only optimizer holds the input."""
+    model, image = nn.Linear(4, 2).requires_grad_(False), torch.randn(1, 4, requires_grad=True)
+    assert said(lambda: stepped(torch.optim.SGD([image], lr=0.1), lambda: model(image).pow(2).sum())) == []
+
+
+def test_players_that_freeze_each_other() -> None:
+    one, other = nn.Linear(2, 2), nn.Linear(2, 1)
+
+    def program() -> None:
+        players = [(net, torch.optim.Adam(net.parameters())) for net in (one, other)]
+        for _ in range(2):
+            for net, optimizer in reversed(players):
+                for each, _ in players:
+                    each.requires_grad_(each is net)
+                stepped(optimizer, lambda: other(one(torch.randn(4, 2))).pow(2).mean(), steps=1)
+
+    assert said(program, watch=4) == []
+
+
+# Variants of healthy programs
+
+
+class Gated(nn.Module):
+    """A residual branch that a gate drops: at random, or always."""
+
+    def __init__(self, gate: Callable[[], torch.Tensor]) -> None:
+        super().__init__()
+        self.way, self.gate = nn.Sequential(nn.Linear(8, 8), nn.ReLU()), gate
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.way(x) * self.gate()
+
+
+@pytest.mark.parametrize(
+    ("gate", "expected"),
+    [
+        (lambda: (torch.rand(()) > 1.5).float() / 0.3, []),
+        (lambda: torch.distributions.Categorical(torch.ones(1)).sample().float(), []),
+        (lambda: torch.zeros(1), ["zero-gradient"]),
+    ],
+)
+def test_layers_that_are_dropped_with_examples_that_are_mixed(gate: Any, expected: list[str]) -> None:
+    model = nn.Sequential(*[Gated(gate) for _ in range(3)], nn.Linear(8, 3))
+
+    def loss(model: nn.Module) -> torch.Tensor:
+        x, y, part = torch.randn(8, 8), torch.randint(0, 3, (8,)), torch.distributions.Beta(0.4, 0.4).sample()
+        out, other = model(part * x + (1 - part) * x.flip(0)), y.flip(0)
+        return part * F.cross_entropy(out, y) + (1 - part) * F.cross_entropy(out, other)
+
+    assert rules(said(lambda: train(model, loss)))[: len(expected) or None] == expected
+
+
+def test_a_sampler_that_freezes_the_model_and_writes_into_its_buffer() -> None:
+    energy, buffer = nn.Sequential(nn.Linear(2, 8), nn.SiLU(), nn.Linear(8, 1)), torch.rand(16, 2)
+
+    def loss(model: nn.Module) -> torch.Tensor:
+        model.requires_grad_(False)
+        x = buffer[:4].clone()
+        x.requires_grad = True
+        for _ in range(3):
+            (slope,) = torch.autograd.grad(model(x).sum(), x)
+            x.data.add_(-0.1 * slope + 0.01 * torch.randn_like(x)).clamp_(0, 1)
+        x.requires_grad = False
+        buffer[:4] = x
+        model.requires_grad_(True)
+        real, sampled = model(torch.rand(4, 2)), model(x)
+        return (real - sampled).mean() + 0.1 * (real.pow(2) + sampled.pow(2)).mean()
+
+    assert said(lambda: train(energy, loss)) == []
+
+
+def test_norms_of_several_kinds_after_each_other() -> None:
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            inner = nn.Conv2d(6, 6, 3, padding=1)
+            self.way = nn.Sequential(nn.GroupNorm(6, 6), nn.ReLU(), inner, nn.BatchNorm2d(6))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.way(x) + x
+
+    model = nn.Sequential(
+        nn.Conv2d(3, 6, 3), nn.GroupNorm(6, 6), Block(), nn.InstanceNorm2d(6), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.LayerNorm(24), nn.Linear(24, 2),
+    )  # fmt: skip
+
+    def loss(model: nn.Module) -> torch.Tensor:
+        return F.cross_entropy(model(torch.randn(4, 3, 12, 12)), torch.randint(0, 2, (4,)))
+
+    assert said(lambda: train(model, loss)) == []
+
+
+def test_torchs_own_products_with_a_hessian_beside_training() -> None:
+    model, x = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)), torch.randn(6, 2)
+
+    def program() -> None:
+        train(model, lambda model: model(x).pow(2).mean(), steps=1)
+        for function in (torch.autograd.functional.hvp, vhp):
+            function(lambda a: model(a).pow(2).sum(), x, torch.ones_like(x))
+        torch.autograd.functional.jvp(model, x, torch.ones_like(x))
+        torch.autograd.functional.vjp(model, x, torch.ones(6, 1))
+        jacobian(model, x[:2], vectorize=True)
+        train(model, lambda model: model(x).pow(2).mean(), steps=1)
+
+    assert said(program) == []
+
+
+def test_experts_that_get_no_rows() -> None:
+    gate, experts = nn.Linear(4, 4), nn.ModuleList(nn.Linear(4, 4) for _ in range(4))
+    nn.init.constant_(gate.bias[3:], 100.0)  # all rows go to the last
+
+    def loss(model: nn.Module) -> torch.Tensor:
+        x = torch.randn(3, 4)
+        weights, chosen = gate(x).softmax(-1).max(-1)
+        out = torch.zeros_like(x)
+        for index, expert in enumerate(experts):
+            rows = (chosen == index).nonzero().flatten()
+            out = out.index_add(0, rows, expert(x[rows]) * weights[rows, None])
+        return (out - x).pow(2).mean()
+
+    assert "zero-gradient" not in rules(said(lambda: train(nn.ModuleList([gate, experts]), loss)))
+
+
+def test_labels_that_the_model_in_eval_makes_for_itself() -> None:
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    encoder, head = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False), nn.Linear(8, 3)
+    hidden = torch.tensor([[False, False, True], [False, False, False]])
+
+    def loss(model: nn.Module) -> torch.Tensor:
+        x = torch.randn(2, 3, 8)
+        model.eval()
+        with torch.no_grad():
+            labels = head(encoder(x, src_key_padding_mask=hidden)).argmax(-1)
+        model.train()
+        return F.cross_entropy(head(encoder(x, src_key_padding_mask=hidden)).flatten(0, 1), labels.flatten())
+
+    assert said(lambda: train(nn.ModuleList([encoder, head]), loss)) == []
+
+
+def regression(use: Callable[[nn.Module, torch.Tensor], Any], *, before: bool) -> list[str]:
+    """The rules told of a model whose last bias gets no gradient. use: something else that is made of the output,
+    before the loss or after the step."""
+    model = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))
+
+    def program() -> None:
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        for _ in range(3):
+            x = torch.randn(5, 2)
+            used = use(model, x) if before else 0
+            slope = torch.func.vmap(torch.func.grad(lambda row: model(row).sum()))(x)  # the bias is no part of it
+            loss = (slope.pow(2).sum(1) - 1).pow(2).mean() + used
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if not before:
+                use(model, x)
+
+    return rules(said(program))
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda model, x: model(x).mean().item(),
+        lambda model, x: [].append(float(model(x).detach().norm())),
+        lambda model, x: model(x).detach().numpy().std(),
+        lambda model, x: torch.func.vmap(lambda row: model(row).sum())(x).sum().item(),
+    ],
+)
+def test_a_number_for_a_log_at_the_end_of_a_step_is_no_cut(use: Callable[..., Any]) -> None:
+    assert regression(use, before=False) == []
+
+
+@pytest.mark.parametrize(
+    "use", [lambda model, x: model(x).mean().item(), lambda model, x: float(model(x).detach().norm())]
+)
+def test_a_number_that_is_added_to_the_loss_is_a_cut(use: Callable[..., Any]) -> None:
+    assert regression(use, before=True) == ["detached"]
+
+
+def test_losses_that_weigh_those_of_the_next_step() -> None:
+    body, one, other = nn.Linear(4, 8), nn.Linear(8, 1), nn.Linear(8, 1)
+    last = [1.0, 1.0]
+
+    def loss(model: nn.Module) -> torch.Tensor:
+        hidden = body(torch.randn(6, 4)).relu()
+        parts = (one(hidden) - 1).pow(2).mean(), other(hidden).pow(2).mean()
+        total = parts[0] / last[0] + parts[1] / last[1]
+        last[:] = [part.item() for part in parts]
+        return total
+
+    assert said(lambda: train(nn.ModuleList([body, one, other]), loss)) == []
+
+
+@pytest.mark.parametrize(
+    ("cut", "rule"),
+    [(lambda x: x.detach(), "detached"), (lambda x: torch.tensor(x.tolist()), "unreachable-parameter")],
+)
+def test_what_is_cut_at_the_end_of_a_step_and_used_in_the_next_loss(cut: Callable[..., Any], rule: str) -> None:
+    """The encoder is trained by no loss: each uses what it made in the step before. What becomes of numbers is not
+    known."""
+    encoder, decoder = nn.Linear(4, 3), nn.Linear(3, 1)
+    kept = [torch.ones(5, 3)]
+
+    def program() -> None:
+        optimizer = torch.optim.SGD([*encoder.parameters(), *decoder.parameters()], lr=0.1)
+        for _ in range(3):
+            stepped(optimizer, lambda: decoder(kept[0]).pow(2).mean(), steps=1)
+            kept[0] = cut(encoder(torch.randn(5, 4)))
+
+    found = said(program)
+    assert rules(found) == [rule] and set(found[0].parameters) == {"encoder.weight", "encoder.bias"}

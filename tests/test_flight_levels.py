@@ -26,6 +26,7 @@ from inspector.torch_api.tensor_references import REFERENCES
 from inspector.user_code.paths import UserFiles
 
 WATCHED = 3
+KINDS = ("module", "output")
 
 
 class Net(nn.Module):
@@ -519,3 +520,77 @@ def test_a_name_that_nothing_has_is_told(wanted: str, said: str | None, capfd: p
     told = capfd.readouterr().err
     assert (told == "") == (said is None), told
     assert said is None or (f"--break {wanted}: no parameter" in told and said in told), told
+
+
+@pytest.mark.parametrize("size", [1e-25, 1e-18, 1e18, 1e25])
+def test_norms_at_modules_whose_squares_are_no_float32(size: float) -> None:
+    model, arrived = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)), list[float]()
+    optimizer = torch.optim.SGD(model.parameters(), 0.0)
+
+    def train() -> None:
+        out = model(torch.ones(5, 4))
+        out.register_hook(lambda gradient: arrived.append(gradient.double().norm().item()))
+        (out * size).sum().backward()
+        optimizer.step()
+
+    found = middles(recorded(train, 6, "nodes"), "module")
+    assert found["2"][WATCHED:] == pytest.approx(arrived[WATCHED:], rel=1e-5)
+    assert all(0 < (norm or 0.0) < 1e38 for its in found.values() for norm in its[WATCHED:])
+
+
+def test_a_generator_that_runs_before_its_discriminator_has_outputs() -> None:
+    torch.manual_seed(0)
+    generator, critic = nn.Sequential(nn.Linear(3, 4), nn.Tanh()), nn.Sequential(nn.Linear(4, 1))
+    optimizers, truth = [torch.optim.SGD(model.parameters(), 0.1) for model in (generator, critic)], list[float]()
+
+    def train() -> None:
+        generator(torch.ones(2, 3))  # whose graph is never used
+        fake = generator(torch.randn(6, 3))
+        truth.append(fake.norm().item())
+        critic(fake.detach()).mean().backward()
+        optimizers[1].step()
+        critic(fake).mean().backward()
+        optimizers[0].step()
+
+    timeline = recorded(train, 12, "modules")
+    (found,) = [
+        column["middle"]
+        for column in timeline["columns"]
+        if column["kind"] == "output" and column["name"].endswith("1")
+    ]
+    assert found[WATCHED:] == pytest.approx(truth[WATCHED:], rel=1e-5)
+
+
+def test_two_recordings_of_a_gan_have_the_numbers_of_their_models() -> None:
+    torch.manual_seed(0)
+    models = {
+        "generator": nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2)),
+        "critic": nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1)),
+    }
+    generator, critic = models.values()
+    optimizers = {name: torch.optim.Adam(model.parameters()) for name, model in models.items()}
+    truth: dict[str, list[tuple[float, ...]]] = {name: [] for name in models}
+
+    def step(name: str, loss: torch.Tensor) -> None:
+        models[name].zero_grad()
+        loss.backward()
+        grads = [parameter.grad for parameter in models[name].parameters() if parameter.grad is not None]
+        truth[name].append((loss.item(), *(grad.norm().item() for grad in grads)))
+        optimizers[name].step()
+
+    with (
+        inspector.watch(generator, optimizers["generator"], budget=1.0) as one,
+        inspector.watch(critic, optimizers["critic"], budget=1.0) as other,
+    ):
+        for _ in range(30):
+            fake = generator(torch.randn(6, 3))
+            step("critic", critic(fake.detach()).mean() - critic(torch.randn(6, 2)).mean())
+            step("generator", -critic(fake).mean())
+    for name, flight in (("generator", one), ("critic", other)):
+        timeline = flight.report().timeline
+        assert timeline is not None and timeline["steps"] == 30 and not timeline["triggers"]
+        numbers = [column["middle"] for column in timeline["columns"] if column["kind"] in ("root", "gradient")]
+        for column, true in zip(numbers, zip(*truth[name], strict=True), strict=True):
+            assert column == pytest.approx(true, rel=1e-5)
+        at = {kind: {column["name"] for column in timeline["columns"] if column["kind"] == kind} for kind in KINDS}
+        assert at["module"] == at["output"], "a module has one name"

@@ -81,6 +81,19 @@ def test_no_node_is_lost_and_none_is_shown_twice(whole: Graph, view: str) -> Non
     assert counts == Counter(identifier for identifier, _ in whole.functions())
 
 
+@pytest.mark.parametrize("depth", [1, 2, "auto"])
+@pytest.mark.parametrize("earlier", [2, "auto"])
+def test_a_box_of_an_earlier_folding_stays_closed(earlier: Any, depth: Any) -> None:
+    for whole in (transformer(8), loop(12)):
+        first = fold(whole, earlier)
+        again = fold(first, depth)
+        assert shown(again) == Counter(identifier for identifier, _ in whole.functions())
+        holders = [set(node["members"]) for _, node in again.network.nodes(data=True) if node["kind"] == "fold"]
+        stacks = [set(node["members"]) for _, node in first.network.nodes(data=True) if node["kind"] == "fold"]
+        assert stacks
+        assert all(any(stack <= holder for holder in holders) for stack in stacks)
+
+
 @given(graphs(), views)
 def test_unfolding_gives_the_graph_back(whole: Graph, view: str) -> None:
     assert whole_of(VIEWS[view](whole)) is whole

@@ -29,7 +29,7 @@ def recorded(program: Callable[[], Any]) -> Graph:
     return graph
 
 
-def changes(graph: Graph) -> dict[str, tuple[float, float]]:
+def changes(graph: Graph) -> dict[str, tuple[Any, Any]]:
     return {str(graph.tensor(item.tensor)["name"]): (item.sent, item.arrived) for item in hook_changes(graph)}
 
 
@@ -196,6 +196,78 @@ def test_a_root_that_is_used_by_another_root() -> None:
     assert hook_changes(graph) == [] and x.grad is not None and float(x.grad) == 26.0
 
 
+def vector(*numbers: float) -> torch.Tensor:
+    return torch.tensor(numbers, requires_grad=True)
+
+
+def test_a_hook_that_clips_a_vector() -> None:
+    w = vector(1.0, 3.0)
+
+    def program() -> None:
+        w.register_hook(lambda g: g.clamp(-1, 1))
+        (w * w).sum().backward()
+
+    graph = recorded(program)
+    assert changes(graph) == {"w": ([2.0, 6.0], [1.0, 1.0])}
+    assert w.grad is not None and w.grad.tolist() == [1.0, 1.0]
+    assert "a hook changed the gradient of w: [2, 6] → [1, 1]" in printed(graph)
+    assert "a hook changed the gradient of w: [2, 6] → [1, 1]" in noted(graph)
+
+
+def test_a_hook_on_a_large_weight_and_one_on_what_it_makes() -> None:
+    layer = nn.Linear(8, 8, bias=False)
+
+    def program() -> None:
+        layer.weight.register_hook(lambda g: g / 4)
+        hidden = layer(torch.ones(3, 8))
+        hidden.register_hook(lambda g: g * 2)
+        hidden.tanh().sum().backward()
+
+    graph = recorded(program)
+    found = changes(graph)
+    assert found.keys() == {"weight", "hidden"}
+    (before, after), (sent, arrived) = found["weight"], found["hidden"]
+    assert layer.weight.grad is not None and after["norm"] == pytest.approx(float(layer.weight.grad.norm()))
+    assert before["norm"] == pytest.approx(4 * after["norm"])
+    assert arrived["norm"] == pytest.approx(2 * sent["norm"])
+    assert "a hook changed the gradient of weight: norm" in printed(graph)
+
+
+def test_hooks_on_all_parameters_are_not_all_told() -> None:
+    layers = nn.Sequential(*[nn.Linear(2, 2) for _ in range(5)])
+
+    def program() -> None:
+        for parameter in layers.parameters():
+            parameter.register_hook(lambda g: g * 3)
+        layers(torch.ones(1, 2)).sum().backward()
+
+    graph = recorded(program)
+    assert len(changes(graph)) == 10
+    assert printed(graph).count("a hook changed the gradient of") == 6
+    assert "hooks changed 4 more gradients" in printed(graph) and len(noted(graph)) == 4
+    assert noted(graph)[0].startswith("a hook changed the gradient of 4.bias: [")
+    assert noted(graph)[-1] == "hooks changed 7 more gradients"
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        lambda w, big: (w * w + w.sin() - w).sum().backward(),
+        lambda w, big: (big @ big + big.T).mean().backward(),
+        lambda w, big: w.expand(4, 2).pow(2).sum().backward(),
+        lambda w, big: (w.view(1, 2) * 2)[0].mul_(3).add_(1).sum().backward(),
+        lambda w, big: torch.stack([*w.unbind(), *big[0]]).prod().backward(),
+        lambda w, big: (big * 2).register_hook(lambda g: None) and big.sum().backward(),
+        lambda w, big: (w.half() * 0.3).sum().backward(),
+        lambda w, big: (w * torch.inf).sum().backward(),
+        lambda w, big: torch.autograd.grad(w.pow(3).sum(), w, create_graph=True)[0].sum().backward(),
+    ],
+)
+def test_sums_casts_and_views_are_no_hooks(program: Callable[..., Any]) -> None:
+    torch.manual_seed(0)
+    assert changes(recorded(lambda: program(vector(1.0, -2.0), torch.randn(4, 4, requires_grad=True)))) == {}
+
+
 # Leaves without a grad
 
 
@@ -226,6 +298,50 @@ def test_parameters_that_were_frozen_after_the_forward() -> None:
     graph = recorded(program)
     leaves = [row for _, row in graph.tensors() if row["is_leaf"] and row["name"]]
     assert len(leaves) == 2 and not any(row["requires_grad"] for row in leaves)
+
+
+def test_parameters_that_were_thawed_after_the_forward() -> None:
+    """The graph has no way to them: it was made while they were frozen."""
+    model = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
+    model[0].requires_grad_(False)
+
+    def program() -> None:
+        out = model(torch.ones(1, 2)).sum()
+        model[0].requires_grad_(True)
+        out.backward()
+
+    graph = recorded(program)
+    held = {row["name"] for _, row in graph.tensors() if row["is_leaf"] and row["requires_grad"]}
+    assert held == {"2.weight", "2.bias"} and model[0].weight.grad is None
+
+
+def test_rows_of_a_jacobian_that_are_computed_at_once() -> None:
+    x, kept = torch.tensor([1.0, -2.0, 3.0], requires_grad=True), []
+
+    def program() -> None:
+        y = torch.stack([x.sum(), (x * x).sum(), x.prod()])
+        kept.extend(torch.autograd.grad(y, x, torch.eye(3), is_grads_batched=True))
+
+    graph = recorded(program)
+    (leaf,) = (row for _, row in graph.tensors() if row["name"] == "x")
+    assert leaf["gradient"] == kept[0].tolist() == [[1, 1, 1], [2, -4, 6], [-6, 3, -2]]
+    assert changes(graph) == {}
+
+
+def test_a_gradient_that_was_given_to_a_vector_twice() -> None:
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+
+    def program() -> None:
+        y = x**2
+        y.retain_grad()
+        y.backward(torch.tensor([2.0, 0.5]), retain_graph=True)
+        y.backward(torch.tensor([1.0, 1.0]))
+
+    graph = recorded(program)
+    (root,) = (graph.tensor(root) for root in graph.roots)
+    assert root["seed"] == [1.0, 1.0]
+    assert (root["before"]["grad"], root["after"]["grad"]) == ([2.0, 0.5], [3.0, 1.5])
+    assert x.grad is not None and x.grad.tolist() == [6.0, 6.0] and changes(graph) == {}
 
 
 def test_a_grad_that_a_hook_took_away() -> None:

@@ -10,6 +10,7 @@ from torch.profiler import ProfilerActivity, profile
 
 import inspector
 from inspector.recording import watch_plan
+from inspector.torch_api import modes
 from inspector.tracing.roots import gradient_edge
 from inspector.tracing.walk import walk
 
@@ -55,6 +56,38 @@ def convolutions():
     return Convolutions(), (torch.randn(8, 3, 64, 64),), 1.0
 
 
+class Masked(nn.Module):
+    """Attention whose scores are infinite where they are masked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.project = nn.Linear(16, 16)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.project(x)
+        scores = (x @ x.mT).masked_fill(torch.ones(400, 400).triu(1).bool(), -math.inf)
+        return scores.softmax(-1) @ x
+
+
+def masked():
+    return Masked(), (torch.randn(4, 400, 16),), 1.0
+
+
+class Wide(nn.Module):
+    """Most of what a step has are weights, to whose grads each call adds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(300, 400), nn.Tanh(), nn.Linear(400, 300))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(x)
+
+
+def accumulated():
+    return Wide(), (torch.randn(300, 300),), 1.0
+
+
 def without_a_gradient():
     return Convolutions(), (torch.randn(8, 3, 64, 64),), 0.0
 
@@ -93,10 +126,18 @@ READS = (
 
 @pytest.mark.parametrize(
     ("made", "mode"),
-    [(attention, "full"), (convolutions, "full"), (attention, "light"), (without_a_gradient, "light")],
+    [
+        (attention, "full"),
+        (convolutions, "full"),
+        (masked, "full"),
+        (accumulated, "full"),
+        (attention, "light"),
+        (without_a_gradient, "light"),
+    ],
 )
 def test_large_tensors_are_read_twice_at_most_and_in_pieces(made, mode, monkeypatch):
     monkeypatch.setattr(watch_plan, "SMALL_NODES", 0)
+    monkeypatch.setattr(modes, "is_profiling", lambda: False)  # so that this profiler sees what is read
     torch.manual_seed(0)
     model, inputs, scale = made()
 

@@ -255,3 +255,154 @@ def test_which_files_are_those_of_libraries(tmp_path: Path) -> None:
 
 def contextlib_file() -> str:
     return str(sys.modules["contextlib"].__file__)
+
+
+# Variants of libraries
+
+QUICKER = """
+import functools
+import torch
+from torch import nn
+
+class Accelerator:
+    def backward(self, loss):
+        scaled_loss = loss / 1
+        scaled_loss.backward()
+
+def minimize(function, start):
+    x = start.clone().requires_grad_()
+    optimizer = torch.optim.LBFGS([x], max_iter=3)
+    def closure():
+        optimizer.zero_grad()
+        value = function(x)
+        value.backward()
+        return value
+    optimizer.step(closure)
+    return x.detach()
+
+def fit(model, criterion):
+    optimizer = torch.optim.Adam(model.parameters())
+    for _ in range(3):
+        loss = criterion(model, torch.ones(8, 3))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+def fit_many(body, heads):
+    optimizer = torch.optim.Adam([*body.parameters(), *heads.parameters()])
+    for _ in range(2):
+        hidden = body(torch.ones(6, 3))
+        losses = [head(hidden).pow(2).mean() for head in heads]
+        optimizer.zero_grad()
+        for loss in losses:
+            loss.backward(retain_graph=True)
+        optimizer.step()
+
+def timed(function):
+    @functools.wraps(function)
+    def wrapper(*arguments):
+        with torch.enable_grad():
+            return function(*arguments)
+    return wrapper
+
+class Scale(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(4))
+
+    def forward(self, x):
+        with torch.no_grad():
+            scaled = x * self.scale
+        return x + scaled
+
+class Shift(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.shift = nn.Parameter(torch.ones(4))
+
+    def forward(self, x):
+        return x + self.shifted(x)
+
+    @torch.no_grad()
+    def shifted(self, x):
+        return x + self.shift
+"""
+
+NETS = "import torch\nfrom torch import nn\nfrom trainer import *\ntorch.manual_seed(0)\n"
+
+
+def of_library(statement: str) -> dict[str, Any]:
+    return library_line(QUICKER, statement)
+
+
+def test_a_loop_of_the_user_and_a_backward_of_a_library(inspect_script: ScriptRunner) -> None:
+    code = NETS + "model = nn.Linear(3, 1)\nloss = model(torch.ones(2, 3)).mean()\nAccelerator().backward(loss)\n"
+    ran = run(inspect_script, QUICKER, code)
+    user = {"file": "script.py", "line": 9, "code": "Accelerator().backward(loss)"}
+    assert ran.calls[0]["location"] == user | {"library": of_library("scaled_loss.backward()")}
+    sources = {row["name"]: row["source"] for row in ran.functions() if row["source"]}
+    assert sources["DivBackward0"] == user | {"library": of_library("scaled_loss = loss / 1")}
+    mean = {"file": "script.py", "line": 8, "code": "loss = model(torch.ones(2, 3)).mean()"}
+    assert sources["MeanBackward0"] == mean
+
+
+def test_a_function_of_the_user_that_a_library_minimizes(inspect_script: ScriptRunner) -> None:
+    code = NETS + "def valley(x):\n    return (x - 2).pow(2).sum()\nminimize(valley, torch.zeros(2))\n"
+    ran = run(inspect_script, QUICKER, code)
+    assert ran.calls[0]["location"]["library"] == of_library("value.backward()")
+    assert {row["source"]["line"] for row in ran.functions() if row["source"]} == {8}
+    assert not any("library" in row["source"] for row in ran.functions() if row["source"])
+
+
+def test_a_cut_in_a_loss_of_the_user_within_a_library(inspect_script: ScriptRunner) -> None:
+    code = NETS + (
+        "def criterion(model, batch):\n    return model[1](model[0](batch).detach()).pow(2).mean()\n"
+        "fit(nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1)), criterion)\n"
+    )
+    ran = run(inspect_script, QUICKER, code)
+    (finding,) = ran.report["findings"]
+    assert finding["rule"] == "detached" and finding["location"]["line"] == 8
+    assert "library" not in finding["location"]
+
+
+def test_losses_of_one_line_in_a_loop_of_a_library(inspect_script: ScriptRunner) -> None:
+    code = NETS + "fit_many(nn.Linear(3, 4), nn.ModuleList(nn.Linear(4, 1) for _ in range(3)))\n"
+    ran = run(inspect_script, QUICKER, code)
+    assert ran.report["findings"] == []
+    assert [call["location"]["library"] for call in ran.calls] == [of_library("retain_graph=True")] * 3
+
+
+@pytest.mark.parametrize(
+    ("layer", "name", "statement"),
+    [("Scale", "scale", "with torch.no_grad():"), ("Shift", "shift", "@torch.no_grad()")],
+)
+def test_a_cut_in_a_layer_of_a_library_below_a_decorated_step(
+    layer: str, name: str, statement: str, inspect_script: ScriptRunner
+) -> None:
+    code = NETS + (
+        f"model = nn.Sequential(nn.Linear(3, 4), {layer}(), nn.Linear(4, 1))\n"
+        "optimizer = torch.optim.SGD(model.parameters(), lr=0.1)\n"
+        "@timed\ndef step(x):\n    model(x).pow(2).mean().backward()\n"
+        "for _ in range(3):\n    optimizer.zero_grad()\n    step(torch.ones(6, 3))\n    optimizer.step()\n"
+    )
+    ran = run(inspect_script, QUICKER, code)
+    user = {"file": "script.py", "line": 11, "code": "model(x).pow(2).mean().backward()"}
+    (finding,) = ran.report["findings"]
+    assert (ran.calls[0]["location"], finding["rule"]) == (user, "detached")
+    assert finding["parameters"] == [f"1.{name}"]
+    assert finding["location"] == user | {"library": of_library(statement)}
+
+
+def test_a_package_beside_the_script_is_the_users(inspect_script: ScriptRunner) -> None:
+    inspect_script.write("", "engine/__init__.py")
+    inspect_script.write(
+        """
+        import torch
+        def run(model):
+            loss = model(torch.ones(5, 3)).pow(2).mean()
+            loss.backward()
+        """,
+        "engine/loop.py",
+    )
+    ran = inspect_script("import torch\nfrom engine import loop\nloop.run(torch.nn.Linear(3, 1))\n")
+    assert ran.calls[0]["location"] == {"file": "engine/loop.py", "line": 5, "code": "loss.backward()"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -361,3 +362,205 @@ def test_an_iteration_is_in_no_cycle_with_what_is_between_its_parts() -> None:
         gru(torch.randn(5, 2, 3, requires_grad=True))[0].sum().backward()
     for depth in ("auto", 1, 2):
         assert not back(fold(recording.calls[0].graph, depth)), depth
+
+
+# Variants: what real programs do with modules
+
+
+def recorded(program: Callable[[], torch.Tensor], mode: Any = "full") -> Graph:
+    """The graph of a loss, whose program runs in a function of its own."""
+    with inspector.record(mode=mode) as recording:
+        program().backward()
+    return recording.calls[0].graph
+
+
+def leaves(graph: Graph) -> set[str]:
+    return {str(row["name"]) for _, row in graph.tensors() if row["is_leaf"] and row["requires_grad"]}
+
+
+def test_models_of_a_list_and_the_variable_of_a_loop_over_it(mode: Any) -> None:
+    """After the loop, `member` is still the last model: it has the name that its siblings have."""
+    ensemble = [perceptron(3, 4) for _ in range(3)]
+    votes = []
+    with inspector.record(mode=mode) as recording:
+        for member in ensemble:
+            votes.append(member(torch.ones(2, 3)))
+        torch.stack(votes).sum().backward()
+    graph = recording.calls[0].graph
+    assert names(graph) - {None} == {f"ensemble[{index}].{layer}" for index in range(3) for layer in (0, 1)}
+    assert leaves(graph) == {f"ensemble[{index}].0.{name}" for index in range(3) for name in ("weight", "bias")}
+
+
+def test_the_variable_of_a_loop_over_named_models() -> None:
+    G, D = perceptron(3, 3), perceptron(3, 1)
+    for net in (G, D):
+        net.train()
+    with inspector.record() as recording:
+        D(G(torch.ones(2, 3))).sum().backward()
+    assert names(recording.calls[0].graph) - {None} == {"G.0", "G.1", "D.0", "D.1"}
+
+
+def test_models_in_a_dict() -> None:
+    nets = {"actor": perceptron(3, 2), "critic": perceptron(3, 1)}
+    with inspector.record() as recording:
+        (nets["actor"](torch.ones(1, 3)).sum() * nets["critic"](torch.ones(1, 3)).sum()).backward()
+    found = names(recording.calls[0].graph) - {None}
+    assert found == {f"nets['{name}'].{layer}" for name in nets for layer in (0, 1)}
+
+
+def test_models_that_share_a_trunk() -> None:
+    """The trunk is in the box of the model that calls it; its passes are those through that model."""
+
+    class Headed(nn.Module):
+        def __init__(self, trunk: nn.Module, out: int) -> None:
+            super().__init__()
+            self.trunk, self.out = trunk, nn.Linear(4, out)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.out(self.trunk(x))
+
+    trunk = perceptron(4, 4)
+    generator, critic = Headed(trunk, 4), Headed(trunk, 1)
+    with inspector.record() as recording:
+        (critic(generator(torch.ones(2, 4))).mean() - critic(torch.ones(2, 4)).mean()).backward()
+    graph = recording.calls[0].graph
+    found = {(module, passes[0]) for module, passes in modules(graph) if module and "trunk.0" in module}
+    assert found == {("generator.trunk.0", 1), ("critic.trunk.0", 1), ("critic.trunk.0", 2)}
+    assert {name for name in leaves(graph) if "trunk" in name} == {
+        "generator.trunk.0.weight",
+        "generator.trunk.0.bias",
+    }
+
+
+def test_an_averaged_teacher_that_makes_targets_takes_no_part(mode: Any) -> None:
+    student, teacher = perceptron(3, 3, 2), perceptron(3, 3, 2)
+    with inspector.record(mode=mode) as recording:
+        with torch.no_grad():
+            target = teacher(torch.ones(2, 3))
+        (student(torch.ones(2, 3)) - target).pow(2).sum().backward()
+    assert names(recording.calls[0].graph) - {None} == {f"student.{layer}" for layer in range(4)}
+
+
+class Sliced(nn.Module):
+    """Calls parts of a sequence: each slice is a new module, of which the script keeps nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = perceptron(3, 3, 3, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        early = self.features[:2](x)
+        return self.features[2:](early).sum() + early.sum()
+
+    def stem(self, x: torch.Tensor) -> torch.Tensor:
+        return self.features[:4](x).sum()
+
+
+def test_a_slice_of_a_sequence_is_no_module_of_its_own(mode: Any) -> None:
+    net = Sliced()
+    graph = recorded(lambda: net(torch.ones(2, 3)), mode)
+    assert names(graph) - {None} == {"", *(f"features.{layer}" for layer in range(6))}
+    assert not any("pass" in label or "(" in label for label in boxes(fold(graph, 1)))
+
+
+def test_a_slice_that_is_called_outside_of_a_forward(mode: Any) -> None:
+    net = Sliced()
+    with inspector.record(mode=mode) as recording:
+        net.stem(torch.ones(2, 3)).backward()
+    graph = recording.calls[0].graph
+    assert names(graph) - {None} == {f"features.{layer}" for layer in range(4)}
+    assert leaves(graph) == {f"features.{layer}.{name}" for layer in (0, 2) for name in ("weight", "bias")}
+
+
+def test_a_sequence_that_is_made_for_one_call() -> None:
+    encoder, decoder = perceptron(3, 2), perceptron(2, 3)
+    with inspector.record() as recording:
+        nn.Sequential(encoder, decoder)(torch.ones(2, 3)).sum().backward()
+    assert names(recording.calls[0].graph) - {None} == {"encoder.0", "encoder.1", "decoder.0", "decoder.1"}
+
+
+def test_a_sequence_of_layers_that_nothing_else_holds() -> None:
+    graph = recorded(lambda: nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 1))(torch.ones(2, 3)).sum())
+    assert names(graph) == {None, "0", "1"}
+
+
+def test_a_list_with_a_forward_of_its_own_is_a_box() -> None:
+    class Cascade(nn.ModuleList):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            for layer in self:
+                x = x + layer(x)
+            return x
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = (Cascade(nn.Linear(3, 3) for _ in range(4)) for _ in range(2))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.two(self.one(x).relu()).sum()
+
+    net = Net()
+    graph = recorded(lambda: net(torch.ones(2, 3)))
+    assert {"one", "two"} <= boxes(fold(graph, 1)).keys()
+
+
+def test_members_of_a_sequence_that_is_only_iterated() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.features = perceptron(*[3] * 7)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            kept = []
+            for index, layer in enumerate(self.features):
+                x = layer(x)
+                if index % 4 == 1:
+                    kept.append(x.mean())
+            return torch.stack(kept).sum()
+
+    net = Net()
+    graph = recorded(lambda: net(torch.ones(2, 3)))
+    closed = boxes(fold(graph, 1))
+    assert "features" not in closed and any(label.startswith("features.") for label in closed)
+
+
+def test_heads_of_a_dict_that_is_never_called() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = perceptron(3, 4)
+            self.heads = nn.ModuleDict({"depth": nn.Linear(4, 1), "label": perceptron(4, 4, 2)})
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            hidden = self.body(x)
+            return sum((head(hidden).sum() for head in self.heads.values()), torch.zeros(()))
+
+    net = Net()
+    graph = recorded(lambda: net(torch.ones(2, 3)))
+    assert ("heads.depth", (0, 1)) in modules(graph) and ("heads.label.2", (0, 1, 1)) in modules(graph)
+    assert "heads" not in boxes(fold(graph, 1))
+
+
+def test_holders_within_holders() -> None:
+    class Stage(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Linear(3, 3) for _ in range(2))
+            self.scales = nn.ParameterList(nn.Parameter(torch.ones(3)) for _ in range(2))
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stages = nn.ModuleList(Stage() for _ in range(2))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            for stage in self.stages:
+                for layer, scale in zip(stage.layers, stage.scales, strict=True):
+                    x = layer(x).tanh() * scale
+            return x.sum()
+
+    net = Net()
+    graph = recorded(lambda: net(torch.ones(2, 3)))
+    called = {module for module in names(graph) if module}
+    assert called == {f"stages.{stage}.layers.{layer}" for stage in (0, 1) for layer in (0, 1)}
+    assert {"stages.0.scales.0", "stages.1.scales.1"} <= leaves(graph)

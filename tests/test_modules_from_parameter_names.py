@@ -47,7 +47,7 @@ def recorded():
 
 def paths_of(graph):
     ground = FoldingContext(graph)
-    names = [tuple(filter(None, name_of(path).split("."))) for path in ground.paths]
+    names = [tuple(filter(None, name_of(path).split("."))) for path in map(ground.path, range(len(ground)))]
     return dict(zip(ground.topology.ids, names, strict=True)), ground.calls.are_inferred
 
 

@@ -16,6 +16,8 @@ from inspector.graph.batch_rows import RowMeaning, first_samples, meaning_of_row
 from inspector.recording.flight.node_layout import layouts_of
 from inspector.report import BackwardCall, Finding
 from inspector.tensor_stats import Batch, RowNorms, outstanding_rows, row_norms
+from inspector.tensor_stats.row_shares import blocks_are_alike
+from inspector.tensor_stats.statistics import BLOCK, statistics
 
 
 def node_of(graph: Graph, name: str) -> tuple[str, int]:
@@ -296,3 +298,36 @@ def test_a_trigger_names_its_sample() -> None:
     add_samples(finding, trigger)  # type: ignore[arg-type]
     told = "sample 17 of 64 (images[17], counted from 0) carries 99.98% of the gradient's square"
     assert finding.message == f"A spike; {told}"
+
+
+@pytest.mark.parametrize("rows", [4, 5, 9])
+@pytest.mark.parametrize("stands_out", [False, True])
+def test_norms_of_blocks_say_that_rows_are_alike_only_where_they_are(rows: int, stands_out: bool) -> None:
+    torch.manual_seed(0)
+    gradient = torch.randn(rows, BLOCK * 3 + 77)
+    if stands_out:
+        gradient[rows // 2] *= 30
+    norms: list[float] = []
+    statistics(gradient.view(-1), 0, norms)
+    alike = not any(share > 0.9 for share in (gradient.norm(dim=1) / gradient.norm()).square().tolist())
+    assert alike != stands_out
+    assert blocks_are_alike(norms, BLOCK, rows, gradient.numel()) == alike
+
+
+def test_too_few_blocks_say_nothing_of_rows() -> None:
+    assert not blocks_are_alike([], BLOCK, 4, BLOCK)
+    assert not blocks_are_alike([1.0] * 7, BLOCK, 4, 7 * BLOCK)
+
+
+@pytest.mark.parametrize("stands_out", [False, True])
+def test_a_large_gradient_with_few_large_elements_has_its_rows(stands_out: bool) -> None:
+    gradient = torch.zeros(4, 5 * BLOCK)
+    gradient[:, ::1001] = 1.0  # so that one element could be most of a row, but is not
+    if stands_out:
+        gradient[2] *= 100
+    batch = Batch()
+    rows = RowNorms(batch)
+    rows.add(0, gradient, batch.flowing((gradient,))[0])
+    batch.read()
+    found = rows.outstanding([0])
+    assert ({position: row.get("largest") for position, row in found.items()} == {0: 2}) == stands_out

@@ -96,6 +96,71 @@ def test_its_errors_are_told_and_it_can_be_stopped(tmp_path):
     assert said[1:] == ["-1"]
 
 
+DERIVES = f"""
+        sys.path.append({str(Path(__file__).parent)!r})
+        from graphs import saddle
+        from inspector.graph.json_rows import from_rows, to_rows
+        def bare():
+            rows = to_rows(saddle(2.0, 1.0))
+            for row in rows["edges"]:
+                row.pop("local", None)
+            return from_rows(rows)
+        def symbols(graph):
+            return [edge["local"]["symbol"] for *_, edge in graph.edges("next") if "local" in edge]
+        """
+
+
+def test_it_computes_derivatives_and_then_draws(tmp_path):
+    code = DERIVES + """
+        from inspector.commands import prepared_renderer
+        prepared_renderer._LONGEST_IMPORT = 60.0
+        while prepared._connected() is None:  # it does not listen yet
+            os.sched_yield()
+        for _ in range(2):
+            graph = bare()
+            prepared.derive(graph)
+            print(symbols(graph), "sympy" in sys.modules)
+        drawing = render_subprocess.RenderProcess(Path("report.json"), options, prepared)
+        print(drawing.wait(), len(drawing.files), drawing._child)
+        """
+    assert in_process(tmp_path, code).splitlines() == [
+        "['1', '-1', '2*x', '2*y'] False",
+        "['1', '-1', '2*x', '2*y'] False",
+        "None 3 None",
+    ]
+
+
+def test_derivatives_are_computed_here_if_it_has_not_imported_sympy_yet_or_crashes(tmp_path):
+    code = DERIVES + """
+        from inspector.commands import prepared_renderer
+        prepared_renderer._LONGEST_IMPORT = 0.0
+        while prepared._connected() is None:
+            os.sched_yield()
+        first = bare()
+        prepared.derive(first)
+        print(symbols(first), "sympy" in sys.modules)
+        drawing = render_subprocess.RenderProcess(Path("report.json"), options, prepared)
+        print(drawing.wait(), len(drawing.files), drawing._child)  # which asks what has imported it by then
+        """
+    assert in_process(tmp_path, code).splitlines() == ["['1', '-1', '2*x', '2*y'] True", "None 3 None"]
+
+
+def test_derivatives_are_computed_here_if_it_crashes(tmp_path):
+    code = DERIVES + """
+        from inspector.commands import prepared_renderer
+        prepared_renderer._LONGEST_IMPORT = 60.0
+        while prepared._connected() is None:
+            os.sched_yield()
+        os.kill(int.from_bytes(prepared._connection.getsockopt(1, 17, 12)[:4], sys.byteorder), signal.SIGKILL)
+        graph = bare()
+        prepared.derive(graph)
+        print(symbols(graph), "sympy" in sys.modules, asked(["--version"]))
+        drawing = render_subprocess.RenderProcess(Path("report.json"), options)
+        print(drawing.wait(), len(drawing.files), drawing._child.returncode)
+        """
+    assert in_process(tmp_path, code).splitlines() == ["['1', '-1', '2*x', '2*y'] True False", "None 3 0"]
+
+
 def test_it_is_not_started_where_torch_is_there_already(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     assert PreparedRenderer.start() is None
@@ -118,3 +183,28 @@ def test_a_script_that_waits_for_any_child_and_lists_its_descriptors_runs_as_und
     assert inspected.stdout == plain.stdout and "no more" in plain.stdout, inspected.stderr
     assert inspected.returncode == plain.returncode == 0
     assert (tmp_path / "inspect-out" / "backward-1.svg").exists(), inspected.stderr
+
+
+SQUARES = """
+import os, sys, time, torch
+w = torch.ones(3, requires_grad=True)
+for _ in range(3):
+    (w * w).sum().backward()
+"""
+
+ENDINGS = {
+    "hours later": "now = time.monotonic\ntime.monotonic = lambda: now() + 7200\ntime.time = lambda: 2e9\n",
+    "an error": "time.monotonic = lambda: 1e6\nraise ValueError('late')\n",
+    "an exit status": "sys.exit(4)\n",
+    "another folder and a closed output": "os.makedirs('deep')\nos.chdir('deep')\nsys.stdout.close()\n",
+    "another limit": "import socket\nsocket.setdefaulttimeout(0.001)\n",
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_pictures_drawn_while_the_script_went_on_are_listed(ending, inspect_script):
+    """However late it is by the clock that the script sees, and however it ends."""
+    ran = inspect_script(SQUARES + ENDINGS[ending], options=("-f", "dot"))
+    assert ran.status == {"an error": 1, "an exit status": 4}.get(ending, 0)
+    assert "no picture" not in ran.stderr and "backward-1.dot" in ran.stderr.partition("wrote ")[2]
+    assert ran.files >= {"backward-1.dot", "report.json"}

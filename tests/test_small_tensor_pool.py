@@ -108,3 +108,34 @@ def test_the_imaginary_part_of_a_conjugate_is_the_negative_of_the_memory_that_it
     assert first["norm"] == pytest.approx(second["norm"])
     if level == "full":
         assert first["mean"] == pytest.approx(-second["mean"]) and second["max"] == pytest.approx(-first["min"])
+
+
+def test_zeros_that_torch_does_not_store_are_measured():
+    batch = Batch()
+    value = batch.add(torch._efficientzerotensor(100), counted=True)
+    batch.read()
+    assert (value.value["norm"], value.value["zeros"]) == (0.0, 100)
+
+
+@pytest.mark.parametrize("rows", [2, 8])
+@pytest.mark.parametrize("bad", [1.0, 1e10, math.nan, math.inf])
+def test_rows_are_asked_for_where_they_may_stand_out(rows, bad):
+    torch.manual_seed(0)
+    tensors = [torch.randn(rows, 30), torch.randn(rows, 30)]
+    tensors[1][1, 3] = bad
+    pool, norms = SmallTensorPool(), {}
+    for key, tensor in enumerate(tensors):
+        assert pool.add(tensor).request_row_norms((tensor.shape, None), norms, key)
+    pool.measure()
+    shows = not math.isfinite(bad) or (bad == 1e10 and rows >= 4)
+    assert set(norms) == ({1} if shows else set())
+    if shows:
+        exact = tensors[1].double().norm(dim=1).tolist()
+        assert norms[1].tolist() == pytest.approx(exact, nan_ok=True)
+
+
+def test_a_tensor_without_memory_is_unknown():
+    batch = Batch()
+    value = batch.add(torch._to_functional_tensor(torch.ones(100)), counted=True)
+    batch.read()
+    assert "unknown" in value.value

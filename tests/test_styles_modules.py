@@ -6,13 +6,16 @@ import math
 from typing import Any
 
 import pytest
+import torch
 from columns import Op, graph, loop, transformer
 from geometry import problems, skeleton
 from graphs import square
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_folding import graphs
+from torch import nn
 
+import inspector
 from inspector.export.svg import write_svg
 from inspector.figure import Figure, draw
 from inspector.figure.choose_style import MOST_UNFOLDED
@@ -177,3 +180,13 @@ def test_the_name_of_a_node_is_whole_in_two_lines_if_it_is_long(name: str, lines
 )
 def test_a_long_path_loses_its_beginning_and_not_its_pass(name: str, short: str) -> None:
     assert _short_name(name) == short
+
+
+def test_a_box_says_that_its_parameters_are_shared() -> None:
+    """Each pass uses the same parameters, which are outside of both boxes."""
+    net, alone = nn.Sequential(nn.Linear(3, 3), nn.Tanh()), nn.Sequential(nn.Linear(3, 3), nn.Tanh())
+    with inspector.record() as recording:
+        (net(torch.ones(2, 3)) + net(torch.zeros(2, 3)) + alone(torch.ones(2, 3)).tanh()).sum().backward()
+    said = words(after(draw(fold(recording.calls[0].graph, 1), MODULES)))
+    assert said.count("shared parameters") == sum(word.startswith("net, pass") for word in said) == 2
+    assert said.count("12 parameters") == said.count("alone") == 1 and "no parameters" not in said

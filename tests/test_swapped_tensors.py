@@ -65,6 +65,24 @@ SCRIPTS = {
         layer(torch.ones(2, 3)).sum().backward()
         layer.bfloat16()
         """,
+    "an-average-that-is-loaded-and-taken-back": """
+        import copy
+        torch.__future__.set_swap_module_params_on_conversion(True)
+        model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 1))
+        average = torch.optim.swa_utils.AveragedModel(model)
+        optimizer = torch.optim.AdamW(model.parameters())
+        for step in range(5):
+            optimizer.zero_grad(set_to_none=step % 2 == 0)
+            model(torch.randn(8, 4)).pow(2).mean().backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            average.update_parameters(model)
+            own = copy.deepcopy(model.state_dict())
+            model.load_state_dict(average.module.state_dict())
+            print(model.eval()(torch.ones(1, 4)).item())
+            model.train().load_state_dict(own)
+        print(model.double()[0].weight.sum().item())
+        """,
     "refused-within-a-graph": """
         x = torch.ones(3, requires_grad=True)
         y = (x * 2).relu()

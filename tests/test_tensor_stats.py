@@ -11,6 +11,7 @@ import inspector
 from inspector.graph import is_summary, is_unknown
 from inspector.tensor_stats import Batch
 from inspector.tensor_stats.memory_extent import in_memory_order, memory_extent
+from inspector.tensor_stats.statistics import BLOCK, statistics
 
 DTYPES = [
     torch.float64,
@@ -432,3 +433,17 @@ def test_counts_of_an_expanded_tensor_are_those_of_all_elements():
     tensor = torch.tensor([0.0, 1.0, math.inf, math.nan]).unsqueeze(1).expand(4, 50_000)
     check(value_of(tensor), tensor)
     check(value_of(tensor[:2]), tensor[:2])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64])
+@pytest.mark.parametrize(
+    "special", [(math.inf,), (-math.inf,), (math.inf, -math.inf), (math.nan,), (math.nan, math.inf)]
+)
+def test_numbers_of_large_tensors_that_are_not_finite_are_those_of_torch(dtype, special):
+    tensor = torch.ones(3 * BLOCK, dtype=dtype)
+    tensor[: len(special)] = torch.tensor(special, dtype=dtype)
+    tensor[-1] = 0
+    found = statistics(tensor)
+    exact = tensor.double()
+    wanted = exact.norm(), exact.mean(), exact.amin(), exact.amax(), 1, exact.isnan().sum(), exact.isinf().sum()
+    assert list(found) == pytest.approx([float(number) for number in wanted], nan_ok=True)

@@ -129,6 +129,66 @@ TRACERS = {
         torch.func.grad(lambda a: (kept.append(a * 2), a.sum())[1])(torch.ones(20))
         print(kept[0].shape, kept[0].dtype, kept[0].requires_grad)
         """,
+    "between-steps": """
+        from torch.fx.experimental.proxy_tensor import make_fx
+        optimizer = torch.optim.Adam(model.parameters())
+        def step(weight, x):
+            return torch.autograd.grad(torch.tanh(torch.nn.functional.linear(x, weight)).mean(), weight)
+        for number in range(3):
+            optimizer.zero_grad()
+            loss = model(torch.randn(8, 40))
+            loss.backward()
+            optimizer.step()
+            print(loss.item())
+            if number == 0:
+                program = torch.export.export(model, (torch.randn(3, 40),))
+                print([node.name for node in program.graph.nodes])
+            if number == 1:
+                print(make_fx(step)(model.inner.weight, torch.randn(3, 40)).code)
+        model.zero_grad()
+        """,
+    "an-ensemble-by-vmap": """
+        from torch.func import functional_call, grad_and_value, stack_module_state, vmap
+        models = [Model() for _ in range(3)]
+        parameters, buffers = stack_module_state(models)
+        base = Model().to("meta")
+        def loss(parameters, x):
+            return functional_call(base, parameters, (x,))
+        found, values = vmap(grad_and_value(loss), in_dims=(0, None))(parameters, torch.randn(5, 40))
+        print(values.tolist(), {name: value.norm().item() for name, value in found.items()})
+        del models, base
+        """,
+    "compiled-and-never-called": """
+        never = torch.compile(lambda x: x * 2)
+        import torch._dynamo
+        print(callable(never))
+        """,
+    "TorchScript": """
+        class Branching(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.linear = torch.nn.Linear(3, 3)
+            def forward(self, x):
+                if x.sum() > 0:
+                    x = x * 2
+                return self.linear(x).relu()
+        scripted = torch.jit.script(torch.nn.Sequential(Branching(), torch.nn.Linear(3, 1)))
+        optimizer = torch.optim.SGD(scripted.parameters(), lr=0.1)
+        for _ in range(2):
+            optimizer.zero_grad()
+            loss = scripted(torch.randn(4, 3)).sum() + scripted[0](torch.ones(1, 3)).sum()
+            loss.backward()
+            optimizer.step()
+            print(loss.item())
+        del scripted, loss
+        """,
+    "shapes-without-data": """
+        with torch.device("meta"):
+            empty = Model()
+            empty(torch.randn(8, 40, device="meta"))
+        print(empty.inner.weight.shape)
+        del empty
+        """,
 }
 
 

@@ -130,6 +130,23 @@ SCRIPTS = {
             torch.nn.functional.softmax(x).sum().backward()
             (x * 2).grad
         """,
+    "errors-but-for-a-module-and-what-is-caught": """
+        import warnings
+        warnings.filterwarnings("error")
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"torch\\.nn\\.functional")
+        x, F = torch.randn(4, 3, requires_grad=True), torch.nn.functional
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            loss = F.l1_loss(torch.nn.Linear(3, 1)(x), torch.zeros(4)) + F.softmax(x).sum()
+            torch.utils.checkpoint.checkpoint(torch.nn.Linear(3, 3), x).sum().backward()
+        print([(item.filename.rpartition("/")[2], item.lineno, item.category.__name__) for item in caught])
+        F.mse_loss(torch.nn.Linear(3, 1)(x), torch.zeros(4)).backward()
+        try:
+            F.softmax(x)
+        except UserWarning as error:
+            print(type(error).__name__)
+        loss.backward()
+        """,
     "made-an-error": """
         import warnings
         warnings.simplefilter("error")

@@ -12,6 +12,7 @@ from torch import Tensor
 import inspector
 from inspector.graph import is_unknown
 from inspector.tensor_stats import Batch
+from inspector.terminal.derivation_text import derivation_lines
 
 
 class Scaled(Tensor):
@@ -77,6 +78,8 @@ def test_what_several_tensors_hold_is_unknown_with_their_names() -> None:
         assert value == {"unknown": "a Scaled keeps its elements in inner, scale"}
     assert (leaf["shape"], leaf["dtype"]) == ([2, 5], "float32")
     inspector.draw(graph).svg()
+    text = "\n".join(line.plain for line in derivation_lines(graph, 100))
+    assert "?" in text and "given" not in text  # torch itself made the gradient of the root
 
 
 def test_the_memory_of_a_saved_one_is_that_of_its_tensors() -> None:

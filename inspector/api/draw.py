@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from inspector.api.notebook import notebook_bundle
 from inspector.export import WRITERS, format_of, write_graph, write_scenes
 from inspector.export.svg import write_svg
 from inspector.figure import Figure
@@ -26,9 +25,10 @@ from inspector.options.choices import (
     check_choice,
 )
 from inspector.options.figure_options import FigureOptions
-from inspector.page import PageSource, still_of, write_page
-from inspector.report import BackwardCall
 from inspector.util.atomic_write import write_bytes_atomically
+
+if TYPE_CHECKING:
+    from inspector.report import BackwardCall
 
 
 class Picture:
@@ -87,14 +87,21 @@ class Picture:
 
     @property
     def _call(self) -> BackwardCall:
+        from inspector.report import BackwardCall
+
         return BackwardCall(1, unknown("the graph was traced"), self.graph)
 
     def _page(self, theme: Theme) -> bytes:
+        from inspector.page import PageSource, still_of, write_page  # a picture needs neither page nor rules
+
         still = still_of(self.figure.scene, theme)
         source = PageSource(values=self.values)
         return write_page(self._call, source, still=still, theme="dark" if theme == "dark" else None)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from inspector.api.notebook import notebook_bundle
+        from inspector.page import PageSource
+
         source, text = PageSource(values=self.values), self.text or _TEXT_IN_FILES
         return notebook_bundle(self._call, self.figure.scene, source=source, theme=self.theme, text=text)
 

@@ -6,8 +6,10 @@ holds plain values and weak references only: a tensor in it would form a cycle t
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from typing import Any
+
+from msgspec.structs import replace
 
 from inspector.graph.values import unknown
 from inspector.tensor_stats import Pending
@@ -59,8 +61,10 @@ def _may_be_released(record: TracedGraph) -> bool:
 def _grads_differ(first: TracedGraph, now: TracedGraph) -> bool:
     """Whether the grad of a leaf differs from the first trace (NaN equals NaN)."""
     for pair, seen in now.tensors.items():
-        earlier = first.tensors.get(pair)
-        if earlier is not None and repr(earlier.before["grad"].value) != repr(seen.before["grad"].value):
+        earlier, grad = first.tensors.get(pair), seen.before["grad"]
+        if earlier is None or earlier.before["grad"] is grad:  # nearly always: neither has one
+            continue
+        if repr(earlier.before["grad"].value) != repr(grad.value):
             return True
     return False
 
@@ -69,11 +73,11 @@ def _without_states(record: TracedGraph) -> TracedGraph:
     """A record in which nothing is known before backward except the data of tensors."""
     seen = {pair: _without_grad(item) for pair, item in record.tensors.items()}
     if record.is_structure_only:
-        return replace(record, tensors=seen)
+        return dataclasses.replace(record, tensors=seen)
     nodes = [
         replace(node, saved=[replace(saved, before="unknown") for saved in node.saved]) for node in record.nodes
     ]
-    return replace(record, tensors=seen, nodes=nodes)
+    return dataclasses.replace(record, tensors=seen, nodes=nodes)
 
 
 def _without_grad(seen: TensorSnapshot) -> TensorSnapshot:
@@ -91,7 +95,7 @@ def _joined(first: TracedGraph, now: TracedGraph) -> TracedGraph:
     if not first.is_structure_only:
         nodes = [_joined_node(*pair) for pair in zip(first.nodes, now.nodes, strict=True)]
     constants = [replace(item, after=item.before) for item in first.constants]
-    return replace(first, nodes=nodes, tensors=seen, constants=constants)
+    return dataclasses.replace(first, nodes=nodes, tensors=seen, constants=constants)
 
 
 def _joined_seen(first: TensorSnapshot, now: TensorSnapshot | None) -> TensorSnapshot:

@@ -10,7 +10,6 @@ from inspector.api.first_trace import with_first_trace
 from inspector.derivatives import add_local_derivatives
 from inspector.graph import Graph
 from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
-from inspector.recording.parts import described
 from inspector.tensor_stats import Batch
 from inspector.torch_api.modes import hidden
 from inspector.tracing.build_graph import build_graph
@@ -62,4 +61,6 @@ def _add_derivatives(graph: Graph) -> None:
     try:
         add_local_derivatives(graph)
     except Exception as error:
+        from inspector.recording.parts import described  # and with it the report
+
         say(f"note: derivatives in symbols are unknown: internal error, {described(error)}")

@@ -1,4 +1,5 @@
-"""A process that is ready to draw a report: it imports what that needs while the script imports torch.
+"""A process that is ready to draw a report: it imports what that needs while the script imports torch. It has
+imported sympy as well, so it computes derivatives in symbols for the process that runs the script.
 
 The script must not notice it. It is no child of the script's process, so no `wait` of the script finds it. It has
 a session of its own, so no signal to the script's group reaches it. The two share no descriptor until there is
@@ -18,12 +19,22 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from inspector.util.child_python import child_environment, python_command
 
+if TYPE_CHECKING:
+    from inspector.derivatives import AddedRows
+    from inspector.graph import Graph
+
 _LONGEST_WAIT = 60_000
 """Milliseconds to wait for something to draw: for a longer script, the time to import does not count."""
+
+_READY = b"\n"
+"""What the process sends first, when it has imported everything."""
+
+_LONGEST_IMPORT, _LONGEST_DERIVATION = 0.1, 10.0
+"""Seconds to wait until it is ready, and for derivatives in symbols, before these are computed here."""
 
 _NICENESS = 5
 """The script comes first, where both need the processor."""
@@ -46,6 +57,7 @@ class PreparedRenderer:
     def __init__(self, name: str) -> None:
         self._name = name
         self._connection: socket.socket | None = None
+        self._is_ready = self._is_gone = False
 
     @classmethod
     def start(cls) -> PreparedRenderer | None:
@@ -61,18 +73,67 @@ class PreparedRenderer:
             return None
         return cls(name)
 
+    def derive(self, graph: Graph) -> None:
+        """Add derivatives in symbols to a graph. Where sympy is needed, that process computes them if it can."""
+        from inspector.derivatives import add_local_derivatives, add_rows, may_have_symbols
+        from inspector.graph.json_rows import to_rows
+
+        is_asked = "sympy" not in sys.modules and may_have_symbols(graph)
+        added = self._derived(to_rows(graph)) if is_asked else None
+        if added is None:
+            add_local_derivatives(graph)
+        else:
+            add_rows(graph, added)
+
+    def _derived(self, rows: dict[str, Any]) -> AddedRows | None:
+        """What `derive_rows` returns for some rows, computed by that process; None if it does not answer."""
+        connection = self._connected()
+        if connection is None:
+            return None
+        try:
+            if not self._has_imported(connection):
+                return None
+            connection.settimeout(_LONGEST_DERIVATION)
+            connection.sendall(json.dumps({"derive": rows}).encode() + b"\n")
+            with connection.makefile("rb") as lines:
+                added: AddedRows = json.loads(lines.readline())
+                return added
+        except (OSError, ValueError):  # it crashed, or was killed
+            self.stop()
+            self._is_gone = True
+            return None
+
+    def _has_imported(self, connection: socket.socket) -> bool:
+        """Whether the process is ready to compute."""
+        if not self._is_ready and select.select([connection], [], [], _LONGEST_IMPORT)[0]:
+            self._is_ready = connection.recv(1) == _READY
+        return self._is_ready
+
     def ask(self, arguments: list[str]) -> bool:
         """Let it draw as `inspect` with these arguments does; return whether it will."""
-        connection = socket.socket(socket.AF_UNIX)
+        connection = self._connected()
+        if connection is None:
+            return False
+        connection.settimeout(None)
+        request = {"folder": os.getcwd(), "arguments": arguments}  # noqa: PTH109
         try:
-            connection.connect(f"\0{self._name}")
-            request = {"folder": os.getcwd(), "arguments": arguments}  # noqa: PTH109
             connection.sendall(json.dumps(request).encode() + b"\n")
         except OSError:
             connection.close()
-            return False
-        self._connection = connection
-        return True
+            self._is_gone = True
+        return not self._is_gone
+
+    def _connected(self) -> socket.socket | None:
+        """The connection to the process; None if there is none."""
+        if self._connection is None and not self._is_gone:
+            connection = socket.socket(socket.AF_UNIX)
+            try:
+                connection.connect(f"\0{self._name}")
+            except OSError:
+                connection.close()
+                return None
+            self._connection = connection
+        return None if self._is_gone else self._connection
 
     def answer(self, limit: float) -> tuple[int, str] | None:
         """Wait for its exit status and what it printed; None if it has crashed.
@@ -142,7 +203,8 @@ def serve(run: Callable[[], None], name: str, script: str) -> NoReturn:
         warm_up()
         connection = _accepted(listener, watched)
     if connection is not None and _peer(connection)[:2] == (int(script), os.getuid()):
-        _draw(connection, run)
+        with contextlib.suppress(OSError):  # the other process has ended
+            _answer_requests(connection, run)
     os._exit(0)
 
 
@@ -155,10 +217,26 @@ def _accepted(listener: socket.socket, watched: int) -> socket.socket | None:
     return listener.accept()[0] if listener.fileno() in ready and watched not in ready else None
 
 
-def _draw(connection: socket.socket, run: Callable[[], None]) -> None:
-    """Draw what is asked for. What is printed goes to the other end, and after it the exit status."""
+def _answer_requests(connection: socket.socket, run: Callable[[], None]) -> None:
+    """Compute the derivatives of the graphs that are sent, then draw what is asked for, if anything is."""
+    connection.sendall(_READY)
     with connection.makefile("rb") as lines:
-        request = json.loads(lines.readline())
+        for line in lines:
+            request = json.loads(line)
+            if "derive" not in request:
+                _draw(connection, request, run)
+                return
+            from inspector.derivatives import derive_rows
+
+            try:
+                added = derive_rows(request["derive"])
+            except Exception:  # the other process says what the error is, when it computes them
+                return
+            connection.sendall(json.dumps(added).encode() + b"\n")
+
+
+def _draw(connection: socket.socket, request: dict[str, Any], run: Callable[[], None]) -> None:
+    """Draw what is asked for. What is printed goes to the other end, and after it the exit status."""
     os.dup2(connection.fileno(), 2)
     sys.argv = ["inspect", *request["arguments"]]
     try:

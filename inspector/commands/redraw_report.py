@@ -42,7 +42,7 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
         return _complain(f"{path} is a report already: {advice}", USAGE)
     status, files = 0, list[Path]()
     try:
-        report = _read(path)
+        report = _read(path, is_new=quiet)
         options = _titled(options, report.script.title)
         if options.draw.further.timeline:
             return _draw_timeline(report, options, quiet=quiet)
@@ -70,13 +70,13 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
 
 
 @gc_paused()
-def _read(path: str) -> Report:
-    """The report with its findings. Raises ReportError."""
+def _read(path: str, *, is_new: bool) -> Report:
+    """The report with its findings. Raises ReportError. is_new: an inspection has just written it, with them."""
     from inspector.terminal import stderr_console
     from inspector.terminal.progress import working
 
     with working(stderr_console(), "reading"):
-        report = diagnose_report(load(path))
+        report = load(path) if is_new else diagnose_report(load(path))
         mark_graph(report)
     return report
 

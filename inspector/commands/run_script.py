@@ -165,7 +165,8 @@ class _Inspection:
         if os.getpid() == self._script.process:
             with gc_paused():  # imports make many objects, and a collection visits all of torch's
                 self._flight.prepare()
-                self._watch.begin(on_done=self._show)
+                prepared = self._script.prepared
+                self._watch.begin(on_done=self._show, derive=None if prepared is None else prepared.derive)
                 if self._script.rank is None:
                     target = replace(self._script.target, path=self._script.absolute)
                     hand_to_spawned(target, self._options, self.output.say)

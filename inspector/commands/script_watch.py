@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from inspector.commands.options import ORIGINAL, Options
@@ -11,6 +12,7 @@ from inspector.commands.stderr_output import StderrOutput
 from inspector.runscript import stop_script
 
 if TYPE_CHECKING:
+    from inspector.graph import Graph
     from inspector.recording.flight.second_session import SecondSession
     from inspector.recording.session import Session
     from inspector.report.originals import Original
@@ -40,8 +42,10 @@ class ScriptWatch:
         """What records the calls; None before it has begun."""
         return self._session if self.second is None else self.second.session
 
-    def begin(self, on_done: Callable[[], None]) -> None:
-        """Start recording; torch is imported. on_done: called when the last wanted call has ended."""
+    def begin(self, on_done: Callable[[], None], derive: Callable[[Graph], None] | None) -> None:
+        """Start recording; torch is imported. on_done: called when the last wanted call has ended.
+
+        derive: adds derivatives in symbols to a graph; None for the usual function."""
         from inspector.recording.session import Callbacks, Session
         from inspector.recording.watch_plan import WatchPlan
         from inspector.user_code.paths import UserFiles
@@ -53,6 +57,7 @@ class ScriptWatch:
             progress=self._output.progress,
             before=self._before_call if self._takes_originals or self.checks.have_to_ask_before_calls else None,
         )
+        callbacks = callbacks if derive is None else replace(callbacks, derive=derive)
         plan = WatchPlan(watch.calls, watch.record, watch.is_drawn if watch.backward else None, watch.wanted)
         self.checks.install()
         if second is None:

@@ -57,11 +57,20 @@ def add_local_derivatives(graph: Graph) -> None:
         add_textbook_forms(forward)
 
 
+def may_have_symbols(graph: Graph) -> bool:
+    """Whether `add_local_derivatives` needs sympy for a graph."""
+    return len(topology_of(graph).edges) <= MOST_EDGES and _any_entry(graph, list(_small_edges(graph)))
+
+
+def _any_entry(graph: Graph, edges: list[_EdgeDerivative]) -> bool:
+    return any(_entry(graph.function(edge.function), edge) for edge in edges)
+
+
 def _add_symbols(graph: Graph) -> None:
     edges = list(_small_edges(graph))
     if not edges:
         return
-    if not any(_entry(graph.function(edge.function), edge) for edge in edges):
+    if not _any_entry(graph, edges):
         _write_ratios(edges)
         return
     from inspector.derivatives.symbol_table import (  # imports sympy, which most graphs do not need

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from graphlib import TopologicalSorter
 
 from inspector.figure.box_shapes import LABEL_PADDING, box_size, label_size, levelled, size_box, size_label
 from inspector.layout.problem import ROOMY, Problem, Route, Size, Spacing
@@ -76,7 +75,7 @@ def make_problem(plans: Sequence[Plan], direction: Direction | None, spacing: Sp
     flipped = any(wire.head == "source" for wire in wires.values())
     if flipped:
         way = _OPPOSITE[way]
-        routes = tuple(replace(route, source=route.target, target=route.source) for route in routes)
+        routes = tuple(Route(one.id, one.target, one.source, one.label, one.below) for one in routes)
     return Problem(way, sizes, hanging, texts, routes, shapes, flipped, spacing)
 
 
@@ -96,13 +95,10 @@ def _alike(plans: Iterable[Plan], sizes: dict[str, Size]) -> dict[str, Size]:
 
 def suitable_direction(routes: Sequence[Route]) -> Direction:
     """Left to right, or top to bottom if the longest path has too many boxes for the width of a slide."""
-    before: dict[str, set[str]] = {}
-    for route in routes:
-        before.setdefault(route.target, set()).add(route.source)
-    length: dict[str, int] = {}
-    for box in TopologicalSorter(before).static_order():
-        length[box] = max((length[other] + 1 for other in before.get(box, ())), default=0)
-    return "LR" if max(length.values(), default=0) < _LONG else "TB"
+    ends = {route.target for route in routes}  # of paths of one wire, then of two, …
+    for _ in range(_LONG - 1):
+        ends = {route.target for route in routes if route.source in ends}
+    return "TB" if ends else "LR"
 
 
 def _larger(one: Size | None, other: Size) -> Size:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import Any, TypedDict
 
-from inspector.folding.boxes import FoldedBox
+import numpy
+
+from inspector.folding.boxes import FoldedBox, column_of
+from inspector.folding.columns import Ways
 from inspector.folding.module_paths import name_of
 from inspector.graph import is_summary, is_unknown
 from inspector.graph.inner_parts import leaves_inside
@@ -23,20 +27,17 @@ def norm_range(values: Iterable[Value]) -> Norms:
     """The range of the norms of several gradients, and the number of gradients outside of it, by reason."""
     low, high = math.inf, 0.0
     known = zeros = bad = missing = unseen = 0
-    last, sizes = _UNSEEN, list[Any]()
-    for value in values:
-        if value is not last:  # what is unknown of many functions is one object
-            last, sizes = value, _sizes(value)
-        for size in sizes:
+    for value, count in _counted(values):
+        for size in _sizes(value):
             if size is None:
-                missing += 1
+                missing += count
             elif size is _UNSEEN:
-                unseen += 1
+                unseen += count
             elif not math.isfinite(size):
-                bad += 1
+                bad += count
             else:
-                known += 1
-                zeros += size == 0
+                known += count
+                zeros += count * (size == 0)
                 low, high = min(low, size), max(high, size)
     return {
         "low": low if known else None,
@@ -46,6 +47,16 @@ def norm_range(values: Iterable[Value]) -> Norms:
         "none": missing,
         "unknown": unseen,
     }
+
+
+def _counted(values: Iterable[Value]) -> Iterator[tuple[Value, int]]:
+    """Each object among the values, and how often it occurs: what is unknown of many functions is one object."""
+    held = list(values)
+    keys = list(map(id, held))
+    objects = dict(zip(keys, held, strict=True))
+    if len(objects) == len(held):
+        return zip(held, repeat(1), strict=False)
+    return ((objects[key], count) for key, count in Counter(keys).items())
 
 
 _UNSEEN: Any = object()
@@ -79,8 +90,9 @@ class BoxTotals(TypedDict):
 
 def box_totals(of: Topology, box: FoldedBox) -> BoxTotals:
     """The counts of a box. of: the index of the unfolded graph."""
-    ids, made_for, steps = of.ids, of.leaves, of.functions.steps
-    leaves = [leaf for position in box.positions if (leaf := made_for.get(ids[position])) is not None]
+    ids, made_for, steps, flags = of.ids, of.leaves, of.functions.steps, of.leaf_flags
+    functions = [ids[position] for position in box.positions if flags[position]]
+    leaves = [made_for[function] for function in functions if function in made_for]
     turns = [step for position in box.positions if isinstance(step := steps[position], int)]
     return {
         "nodes": len(box.positions),
@@ -108,8 +120,8 @@ def fold_attributes(of: Topology, box: FoldedBox) -> FoldRow:
         "parameters": totals["parameters"],
         "elements": totals["elements"],
         "saved_bytes": totals["saved_bytes"],
-        "norms": norm_range(gradients[at] for at in box.positions if not is_leaf[at]),
-        "arriving": norm_range(_arriving_at_each(of, box.repeats or (box,))),
+        "norms": norm_range([gradients[at] for at in box.positions if not is_leaf[at]]),
+        "arriving": norm_range(_arriving_at_each(of, box, box.repeats or (box,))),
         "grads": totals["grads"],
         "steps": totals["steps"],
         "is_leaf": False,
@@ -124,24 +136,40 @@ def fold_attributes(of: Topology, box: FoldedBox) -> FoldRow:
     return row
 
 
-def _arriving_at_each(of: Topology, parts: Sequence[FoldedBox]) -> Iterable[Value]:
-    """What arrives at each part. Before backward one object stands for the gradients of all functions, of which
-    there may be a million."""
-    gradients = of.functions.gradients
-    first = gradients[parts[0].positions[0]]
-    if is_unknown(first) and all(gradients[at] is first for part in parts for at in part.positions):
-        return repeat(_IN_A_BOX, len(parts))
-    return (arriving(of, part) for part in parts)
-
-
 def arriving(of: Topology, box: FoldedBox) -> Value:
     """The largest norm of the gradients that arrive at a box from outside; NaN if one is not finite."""
-    inside, is_single = set(box.positions), len(box.positions) == 1
-    found: list[Any] = []
-    for position in box.positions:
-        users = of.arrivals.of(position)
-        if (is_single and users) or position in of.roots or not inside.issuperset(users):
-            found += _sizes(of.functions.gradients[position])
+    return next(iter(_arriving_at_each(of, box, (box,))))
+
+
+def _arriving_at_each(of: Topology, box: FoldedBox, parts: Sequence[FoldedBox]) -> Iterable[Value]:
+    """What arrives at each part of a box. Before backward one object stands for the gradients of all functions."""
+    gradients = of.functions.gradients
+    if all(_is_unseen(value) for value, _ in _counted(map(gradients.__getitem__, box.positions))):
+        return repeat(_IN_A_BOX, len(parts))
+    found: list[list[Any]] = [[] for _ in range(len(parts))]
+    for position, index in _entered(of, parts):
+        found[index] += _sizes(gradients[position])
+    return map(_largest, found)
+
+
+def _is_unseen(value: Value) -> bool:
+    return is_unknown(value) or (isinstance(value, list) and len(value) > 0 and all(map(is_unknown, value)))
+
+
+def _entered(of: Topology, parts: Sequence[FoldedBox]) -> Iterator[tuple[int, int]]:
+    """The functions at which gradients arrive from outside of their part, and the index of the part."""
+    flat, owners = column_of(parts)
+    owner = numpy.full(len(of), -1, numpy.int32)
+    owner[flat] = owners
+    counts, edges = Ways(of.arrivals.starts, of.arrivals.sources).of(flat)
+    rows = numpy.repeat(numpy.arange(len(flat)), counts)
+    outside = owner[numpy.asarray(of.arrivals.sources, numpy.int32)[edges]] != owners[rows]
+    is_entered = numpy.isin(flat, of.roots)
+    is_entered[rows[outside]] = True
+    return zip(flat[is_entered].tolist(), owners[is_entered].tolist(), strict=True)
+
+
+def _largest(found: Sequence[Any]) -> Value:
     sizes = [size for size in found if isinstance(size, float)]
     if any(not math.isfinite(size) for size in sizes):
         return math.nan

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, overload
 
+import numpy
+
+from inspector.folding.graph_parts import GraphParts
 from inspector.folding.module_paths import Path
-from inspector.graph.topology import Topology
 
 BoxKind = Literal["module", "call", "step", "equal", "line", "joined"]
 """module: an nn.Module; call: one of its calls; step: one iteration of a loop; equal: several equal parts;
@@ -26,11 +29,64 @@ class FoldedBox:
     label: str
     path: Path
     positions: Sequence[int]
-    repeats: tuple[FoldedBox, ...] = ()
+    repeats: Sequence[FoldedBox] = ()
 
 
 Item: TypeAlias = FoldedBox | int
 """A box, or the position of a function."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contents:
+    """What a box, or the whole graph, holds: boxes, and functions outside of them.
+
+    functions: their positions in walk order, an array, since there may be a million.
+    """
+
+    boxes: Sequence[FoldedBox]
+    functions: Any
+
+    def __len__(self) -> int:
+        return len(self.boxes) + len(self.functions)
+
+    def items(self) -> list[Item]:
+        """The boxes and functions in walk order."""
+        return in_walk_order([*self.boxes, *self.functions.tolist()])
+
+    def column(self) -> tuple[Any, Any]:
+        """As `column_of`, the boxes first."""
+        flat, owners = column_of(self.boxes)
+        return (
+            numpy.concatenate((flat, self.functions)),
+            numpy.concatenate((owners, numpy.arange(len(self.boxes), len(self), dtype=numpy.int32))),
+        )
+
+
+class LateParts(Sequence[FoldedBox]):
+    """Equal parts of which each is made when it is asked for: a loop may have a million iterations.
+
+    parts: their functions. make: returns one of them.
+    """
+
+    def __init__(self, parts: GraphParts, make: Callable[[int], FoldedBox]) -> None:
+        self.parts, self._make, self._made = parts, make, dict[int, FoldedBox]()
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    @overload
+    def __getitem__(self, index: int) -> FoldedBox: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[FoldedBox]: ...
+
+    def __getitem__(self, index: int | slice) -> FoldedBox | Sequence[FoldedBox]:
+        numbers = range(len(self))[index]
+        if isinstance(numbers, range):
+            return LateParts(self.parts.some(numpy.array(numbers)), lambda number: self[numbers[number]])
+        if numbers not in self._made:
+            self._made[numbers] = self._make(numbers)
+        return self._made[numbers]
 
 
 def members(item: Item) -> Sequence[int]:
@@ -43,30 +99,39 @@ def item_id(ids: Sequence[str], item: Item) -> str:
     return f"g:{ids[item.positions[0]]}" if isinstance(item, FoldedBox) else ids[item]
 
 
-def flattened(boxes: Sequence[FoldedBox]) -> list[int]:
-    """The positions of several boxes, in walk order."""
-    return sorted(position for box in boxes for position in box.positions)
+def in_walk_order(items: Sequence[Item]) -> list[Item]:
+    """Items, sorted by their first function."""
+    if any(isinstance(item, FoldedBox) for item in items):
+        return sorted(items, key=lambda item: item.positions[0] if isinstance(item, FoldedBox) else item)
+    return sorted(items)  # type: ignore[type-var]
 
 
-def functions_of(items: Sequence[Item]) -> Iterator[tuple[int, int]]:
-    """(position, index of its item) of every function in the items."""
-    for index, item in enumerate(items):
-        for position in members(item):
-            yield position, index
+def together(boxes: Sequence[FoldedBox], functions: Sequence[Any]) -> Contents:
+    """Contents of these boxes and functions, both in any order. functions: several arrays."""
+    filled = [column for column in functions if len(column)]
+    column = numpy.sort(numpy.concatenate(filled)) if len(filled) > 1 else [*filled, functions[0]][0]
+    return Contents(sorted(boxes, key=lambda box: box.positions[0]), column)
 
 
-def following_items(of: Topology, items: Sequence[Item]) -> list[list[int]]:
-    """For each item, the indexes of the other items that it sends gradients to, each once."""
-    owner = [-1] * len(of)
-    for position, index in functions_of(items):
-        owner[position] = index
-    starts, targets = of.starts, of.targets
-    found: list[list[int]] = []
-    for index, item in enumerate(items):
-        others: dict[int, None] = {}
-        for position in members(item):
-            for target in targets[starts[position] : starts[position + 1]]:
-                if (other := owner[target]) != index and other >= 0:
-                    others[other] = None
-        found.append(list(others))
-    return found
+def as_column(positions: Sequence[int]) -> Any:
+    """Positions as an array of numpy, which shares the memory of stored ones."""
+    if isinstance(positions, range):
+        return numpy.arange(positions.start, positions.stop, positions.step, dtype=numpy.int32)
+    return numpy.asarray(positions, numpy.int32)
+
+
+def stored(column: Any) -> array[int]:
+    """Positions as a box holds them: a sequence of plain integers. column: an array of numpy."""
+    return array("i", column.astype(numpy.int32).tobytes())
+
+
+def column_of(items: Sequence[Item]) -> tuple[Any, Any]:
+    """The functions of items, one item after the other, and the index of the item of each, as arrays."""
+    if isinstance(items, LateParts):
+        return items.parts.flat, items.parts.owners
+    if not any(isinstance(item, FoldedBox) for item in items):
+        return as_column(items), numpy.arange(len(items), dtype=numpy.int32)  # type: ignore[arg-type]
+    inside = [members(item) for item in items]
+    flat = numpy.concatenate([as_column(positions) for positions in inside])
+    counts = [len(positions) for positions in inside]
+    return flat, numpy.repeat(numpy.arange(len(items), dtype=numpy.int32), counts)

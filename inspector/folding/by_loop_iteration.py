@@ -10,7 +10,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import numpy
+
+from inspector.folding.boxes import as_column
+from inspector.folding.columns import Ways, numbered, present, translated
+from inspector.folding.graph_parts import GraphParts
 from inspector.graph.topology import Topology
 
 LEAST_PASSES = 3
@@ -20,38 +27,68 @@ _MOST_LENGTHS = 4
 _MOST_KINDS = 6
 """Maximum number of lengths to try, and of kinds for each length."""
 
-_Kinds = dict[int, Hashable]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Functions:
+    """Functions in topological order, with the edges between them, by index in this order.
+
+    kinds: a number for each. starts, targets: the edges of function k go to targets[starts[k] : starts[k + 1]].
+    """
+
+    positions: Any
+    kinds: Any
+    starts: list[int]
+    targets: list[int]
 
 
 def loop_iterations(
     of: Topology, positions: Sequence[int], kinds: Sequence[Hashable]
-) -> Iterator[list[list[int]]]:
+) -> Iterator[GraphParts]:
     """Possible divisions of these functions into iterations of a loop, most likely first; iterations root first.
 
-    kinds: by index in `positions`. The lists contain neither functions outside of the loop nor AccumulateGrads.
+    kinds: by index in `positions`. The parts contain neither functions outside of the loop nor AccumulateGrads.
     """
-    own = [(of.turns[position], position, kind) for position, kind in zip(positions, kinds, strict=True)]
-    own = [entry for entry in own if not of.leaf_flags[entry[1]]]
-    own.sort(key=lambda entry: entry[0])
-    counts = Counter(kind for _, _, kind in own)  # in the order of their first functions, root first
-    ordered = [position for _, position, _ in own]
-    kind_of = {position: kind for _, position, kind in own}
-    for length in _lengths(counts):
-        beats = [kind for kind, count in counts.items() if _times(count, length)]
+    numbers = kinds if isinstance(kinds, numpy.ndarray) else numbered(kinds)
+    own = _functions(of, as_column(positions), numbers)
+    counts = Counter(own.kinds.tolist())  # in the order of their first functions, root first
+    often = Counter(counts.values())
+    for length in _lengths(often):
+        multiples = {count for count in often if _times(count, length)}
+        beats = [kind for kind, count in counts.items() if count in multiples]
         for kind in beats[:_MOST_KINDS]:
-            levels = _levels(of, ordered, kind_of, kind)
-            each = _times(max(levels.values()), length)
-            if each:
-                levels = _with_sides(of, ordered, levels)
-                yield _cut(of, ordered, levels, (length, each), [counts[kind_of[at]] for at in ordered])
+            levels = _levels(own, (own.kinds == kind).tolist())
+            times = _times(max(levels), length)
+            if times:
+                known = sorted(counts)
+                chosen = translated(own.kinds, known, [counts[kind] * 2 >= length for kind in known]) > 0
+                yield _cut(own, -(-numpy.array(_with_sides(own, levels)) // times), chosen)
                 break
 
 
-def _lengths(counts: Counter[Hashable]) -> list[int]:
-    """Counts that may be the length of the loop; first the one that divides the counts of most functions."""
+def _functions(of: Topology, positions: Any, kinds: Any) -> _Functions:
+    kind_of = numpy.full(len(of), -1, numpy.int64)
+    kind_of[positions] = kinds
+    kind_of[numpy.frombuffer(of.leaf_flags, numpy.bool_)] = -1
+    order = numpy.asarray(of.order, numpy.int32)
+    positions = order[kind_of[order] >= 0]
+    indexes = numpy.full(len(of), -1, numpy.int32)
+    indexes[positions] = numpy.arange(len(positions), dtype=numpy.int32)
+    counts, edges = Ways(of.starts, of.targets).of(positions)
+    targets = indexes[numpy.asarray(of.targets, numpy.int32)[edges]]
+    inside = targets >= 0
+    before = numpy.concatenate(([0], numpy.cumsum(inside)))
+    starts = before[numpy.concatenate(([0], numpy.cumsum(counts)))]
+    return _Functions(positions, kind_of[positions], starts.tolist(), targets[inside].tolist())
+
+
+def _lengths(often: Counter[int]) -> list[int]:
+    """Counts that may be the length of the loop; first the one that divides the counts of most functions.
+
+    often: how many kinds have each count.
+    """
     weights = {
-        length: sum(count for count in counts.values() if _times(count, length))
-        for length in set(counts.values())
+        length: sum([count * kinds for count, kinds in often.items() if _times(count, length)])
+        for length in often
         if length >= LEAST_PASSES
     }
     return sorted(weights, key=lambda length: (-weights[length], -length))[:_MOST_LENGTHS]
@@ -64,74 +101,65 @@ def _times(count: int, length: int) -> int:
     return times if abs(count - times * length) <= spare else 0
 
 
-def _levels(of: Topology, ordered: Sequence[int], kind_of: _Kinds, beat: Hashable) -> dict[int, int]:
-    """For each function, the maximum number of functions of the kind `beat` on a path to it (itself included)."""
-    levels = dict.fromkeys(ordered, 0)
-    starts, targets = of.starts, of.targets
-    for position in ordered:
-        level = levels[position]
-        if kind_of[position] == beat:
+def _levels(own: _Functions, is_beat: list[bool]) -> list[int]:
+    """For each function, the maximum number of marks of iterations on a path to it (itself included)."""
+    levels = [0] * len(is_beat)
+    starts, targets = own.starts, own.targets
+    for index, beats in enumerate(is_beat):
+        level = levels[index]
+        if beats:
             level += 1
-            levels[position] = level
-        for target in targets[starts[position] : starts[position + 1]]:
-            if levels.get(target, level) < level:
+            levels[index] = level
+        for target in targets[starts[index] : starts[index + 1]]:
+            if levels[target] < level:
                 levels[target] = level
     return levels
 
 
-def _with_sides(of: Topology, ordered: Sequence[int], levels: dict[int, int]) -> dict[int, int]:
+def _with_sides(own: _Functions, levels: list[int]) -> list[int]:
     """Extend the levels to functions beside an iteration: those between the root and the iteration (its loss), and
     those that only these reach."""
-    starts, targets = of.starts, of.targets
-    for position in reversed(ordered):
-        if not levels[position]:
-            below = [levels.get(target, 0) for target in targets[starts[position] : starts[position + 1]]]
-            levels[position] = min(filter(None, below), default=0)
-    reached: dict[int, int] = {}
-    for position in ordered:
-        level = levels[position] or reached.get(position, 0)
-        levels[position] = level
-        for target in targets[starts[position] : starts[position + 1]] if level else ():
-            if not levels.get(target, 1):
-                reached[target] = max(reached.get(target, 0), level)
+    if all(levels):
+        return levels
+    starts, targets = own.starts, own.targets
+    for index in [index for index in range(len(levels) - 1, -1, -1) if not levels[index]]:
+        below = [levels[target] for target in targets[starts[index] : starts[index + 1]]]
+        levels[index] = min(filter(None, below), default=0)
+    if all(levels):
+        return levels
+    reached = [0] * len(levels)
+    for index, own_level in enumerate(levels):
+        level = own_level or reached[index]
+        levels[index] = level
+        for target in targets[starts[index] : starts[index + 1]] if level else ():
+            if not levels[target]:
+                reached[target] = max(reached[target], level)
     return levels
 
 
-def _cut(
-    of: Topology, ordered: Sequence[int], levels: dict[int, int], pace: tuple[int, int], counts: Sequence[int]
-) -> list[list[int]]:
-    """The functions by iteration, without kinds that occur in too few iterations, unless they are between others.
+def _cut(own: _Functions, iterations: Any, chosen: Any) -> GraphParts:
+    """The functions by iteration, without those that are not `chosen`, unless they are between others.
 
-    pace: the number of iterations, and the number of levels of each. counts: the count of each function's kind.
+    iterations: the number of the iteration of each function, from 1; 0 outside of the loop.
     """
-    length, each = pace
-    iterations = {position: -(-level // each) for position, level in levels.items() if level}
-    often = {position for position, count in zip(ordered, counts, strict=True) if count * 2 >= length}
-    result: list[list[int]] = [[] for _ in range(max(iterations.values()))]
-    for position in _with_between(of, ordered, iterations, often):
-        result[iterations[position] - 1].append(position)
-    return [sorted(part) for part in result if part]
+    wanted = (iterations > 0) & (chosen if chosen.all() else _with_between(own, iterations, chosen))
+    numbers = iterations[wanted]
+    known = present(numbers)
+    return GraphParts.of(own.positions[wanted], translated(numbers, known, range(len(known))), len(known))
 
 
-def _with_between(
-    of: Topology, ordered: Sequence[int], iterations: dict[int, int], chosen: set[int]
-) -> list[int]:
+def _with_between(own: _Functions, iterations: Any, chosen: Any) -> Any:
     """The chosen functions, and those between two of them of the same iteration: without these, the iteration
     would be in a cycle with them."""
-    starts, targets = of.starts, of.targets
-    below: set[int] = set()
-    above: set[int] = set()
-    for position in ordered:
-        if position in below or position in chosen:
-            mine = iterations.get(position)
-            for target in targets[starts[position] : starts[position + 1]] if mine else ():
-                if iterations.get(target) == mine:
-                    below.add(target)
-    for position in reversed(ordered):
-        mine = iterations.get(position)
-        for target in targets[starts[position] : starts[position + 1]] if mine else ():
-            if iterations.get(target) == mine and (target in chosen or target in above):
-                above.add(position)
-                break
-    wanted = chosen | (below & above)
-    return [position for position in ordered if position in iterations and position in wanted]
+    sources = numpy.repeat(numpy.arange(len(iterations)), numpy.diff(own.starts))
+    targets = numpy.array(own.targets, numpy.int64)
+    inside = (iterations[sources] == iterations[targets]) & (iterations[sources] > 0)
+    edges = list(zip(sources[inside].tolist(), targets[inside].tolist(), strict=True))
+    below, above = chosen.tolist(), chosen.tolist()
+    for source, target in edges:
+        if below[source]:
+            below[target] = True
+    for source, target in reversed(edges):
+        if above[target]:
+            above[source] = True
+    return chosen | (numpy.array(below) & numpy.array(above))

@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from inspector.folding.boxes import FoldedBox, Item, members
+import numpy
+
+from inspector.folding.boxes import Contents, FoldedBox, Item, as_column, members, stored, together
 from inspector.folding.by_module import by_module
 from inspector.folding.by_source_line import by_source_line
 from inspector.folding.context import FoldingContext
 from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of
+from inspector.folding.graph_parts import GraphParts
 from inspector.graph import Graph
 from inspector.graph.node_names import without_backward
-from inspector.graph.traversal import on_cycles, strong_components
+from inspector.graph.traversal import strong_components
 from inspector.typography import pluralize
 from inspector.util.gc_pause import gc_paused
 
@@ -38,7 +41,7 @@ def merge_neighbours(graph: Graph, most: int) -> Graph:
     whole = whole_of(graph)
     with gc_paused():
         context = FoldingContext(whole, [item for item in items_of(graph) if isinstance(item, FoldedBox)])
-        items = by_source_line(context, _opened(context, by_module(context, range(len(context)), ())))
+        items = by_source_line(context, _opened(context, by_module(context, range(len(context)), ()))).items()
         leaves = [item for item in items if context.is_leaf(item)]
         parts = _joined(context, [item for item in items if not context.is_leaf(item)], most)
         boxes = [_box(context, part, leaves) for part in parts]
@@ -47,15 +50,18 @@ def merge_neighbours(graph: Graph, most: int) -> Graph:
         return make_folded_graph(whole, shown, _note(context, boxes))
 
 
-def _opened(context: FoldingContext, items: list[Item]) -> list[Item]:
-    """The items, after opening modules that are in a cycle and contain others: a list called alternately."""
-    result: list[Item] = []
-    for item, is_on_cycle in zip(items, on_cycles(context.following(items)), strict=True):
-        inner: list[Item] = []
-        if isinstance(item, FoldedBox) and item.kind == "module" and is_on_cycle:
-            inner = by_module(context, item.positions, item.path)
-        result += inner if len(inner) > 1 else [item]
-    return _opened(context, context.sorted(result)) if len(result) > len(items) else items
+def _opened(context: FoldingContext, contents: Contents) -> Contents:
+    """The contents, after opening modules that are in a cycle and contain others: a list called alternately."""
+    boxes, functions = list[FoldedBox](), [contents.functions]
+    for box, is_on_cycle in zip(contents.boxes, context.on_cycles(contents), strict=True):
+        inner = Contents([box], contents.functions[:0])
+        if box.kind == "module" and is_on_cycle:
+            opened = by_module(context, box.positions, box.path)
+            inner = opened if len(opened) > 1 else inner
+        boxes += inner.boxes
+        functions.append(inner.functions)
+    result = together(boxes, functions)
+    return _opened(context, result) if len(result) > len(contents) else contents
 
 
 def _joined(context: FoldingContext, items: Sequence[Item], most: int) -> list[_Part]:
@@ -104,13 +110,15 @@ def _box(context: FoldingContext, part: _Part, leaves: Sequence[Item]) -> Item:
     if len(part) == 1:
         return part[0]
     positions = [position for item in part for position in members(item)]
-    own = context.with_own_leaves([positions], [members(leaf)[0] for leaf in leaves])[0]
-    return FoldedBox("joined", label_of_parts(context, part), context.common_path(own), own)
+    column = numpy.sort(as_column(positions))
+    firsts = as_column([members(leaf)[0] for leaf in leaves])
+    own = context.with_own_leaves(GraphParts(column, numpy.array([0, len(column)])), firsts).flat
+    return FoldedBox("joined", label_of_parts(context, part), context.common_path(own), stored(own))
 
 
 def label_of_parts(context: FoldingContext, part: Sequence[Item]) -> str:
     """`fc1, Relu`, or `fc1 … fc3`: the first and the last module in the order of the forward."""
-    ran = sorted(part, key=lambda item: -context.turns[context.first(item)])
+    ran = sorted(part, key=context.turn, reverse=True)
     modules = [item for item in ran if isinstance(item, FoldedBox) and item.kind != "line"]
     names = [_name(context, item) for item in (modules if modules and len(ran) > 2 else ran)]
     if len(names) > 1:

@@ -1,6 +1,6 @@
 """Fold without structure: cut the order in which the forward ran into parts, where few tensors pass.
 
-Parts that follow each other in a topological order never form a cycle, and cutting takes linear time.
+GraphParts that follow each other in a topological order never form a cycle, and cutting takes linear time.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
-from inspector.folding.boxes import FoldedBox, Item, members
+import numpy
+
+from inspector.folding.boxes import FoldedBox, Item, as_column, column_of, in_walk_order, members, stored
 from inspector.folding.by_merging_neighbours import label_of_parts
 from inspector.folding.context import FoldingContext
-from inspector.graph.places import file_and_line
+from inspector.folding.graph_parts import GraphParts
 
 _TO = "\N{EN DASH}"
 _LONGEST_PART = 1.5
@@ -22,23 +24,22 @@ _LONGEST_PART = 1.5
 def join_in_order(context: FoldingContext, items: Sequence[Item], most: int) -> list[Item]:
     """At most `most` items, leaves not counted: a part becomes one box, together with the leaves of its own."""
     leaves = [item for item in items if context.is_leaf(item)]
-    order = sorted(
-        (item for item in items if not context.is_leaf(item)), key=lambda item: context.turns[context.first(item)]
-    )
+    order = sorted((item for item in items if not context.is_leaf(item)), key=context.turn)
     crossing = _crossing(context, order)
     places = [_place(context, item) for item in order]
     parts = [order[start:end] for start, end in _cuts(crossing, places, most)]
     labels = _labels(context, parts)
+    flat, owners = column_of(order)
+    part_of = numpy.repeat(numpy.arange(len(parts)), list(map(len, parts)))
     positions = context.with_own_leaves(
-        [[position for item in part for position in members(item)] for part in parts],
-        [members(leaf)[0] for leaf in leaves],
+        GraphParts.of(flat, part_of[owners], len(parts)), as_column([members(leaf)[0] for leaf in leaves])
     )
     joined = [
-        part[0] if len(part) == 1 else FoldedBox("joined", label, context.common_path(own), own)
+        part[0] if len(part) == 1 else FoldedBox("joined", label, context.common_path(own), stored(own))
         for part, label, own in zip(parts, labels, positions, strict=True)
     ]
     inside = {position for item in joined for position in members(item)}
-    return context.sorted([*joined, *(leaf for leaf in leaves if members(leaf)[0] not in inside)])
+    return in_walk_order([*joined, *(leaf for leaf in leaves if members(leaf)[0] not in inside)])
 
 
 def _crossing(context: FoldingContext, order: Sequence[Item]) -> list[int]:
@@ -73,7 +74,7 @@ def _cuts(
 
 
 def _place(context: FoldingContext, item: Item) -> tuple[str, int] | None:
-    return file_and_line(context.source(context.first(item)))
+    return context.line(context.first(item))
 
 
 def _labels(context: FoldingContext, parts: Sequence[Sequence[Item]]) -> list[str]:

@@ -7,26 +7,44 @@ and what one line created in a loop. Equal ones are isomorphic.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
-from inspector.folding.boxes import FoldedBox, Item, flattened, functions_of, members
-from inspector.folding.context import FoldingContext, mask_digits, masked_names
+import numpy
+
+from inspector.folding.boxes import (
+    BoxKind,
+    Contents,
+    FoldedBox,
+    Item,
+    LateParts,
+    as_column,
+    column_of,
+    members,
+    stored,
+    together,
+)
+from inspector.folding.columns import Line, present, translated
+from inspector.folding.context import FoldingContext
+from inspector.folding.graph_parts import GraphParts
 from inspector.folding.isomorphism import IsomorphismKey, repeated_runs
-from inspector.folding.module_paths import Path, name_of, names_in
-from inspector.folding.part_shape import numbered
+from inspector.folding.loop_steps import LoopSteps
+from inspector.folding.module_paths import Path, mask_digits, masked_names, name_of, names_in
 from inspector.graph.node_names import without_backward
-from inspector.graph.places import file_and_line
 
 MIN_REPEATS = 3
 """Minimum number of consecutive equal parts that become one box."""
-_MANY = 100
-"""Minimum number of siblings that are compared all at once."""
 MOST_FUNCTIONS = 2_000
 """Maximum number of equal functions outside of boxes that may become one box; more are those of a loop."""
 _TO = "\N{EN DASH}"
 _DIGITS = re.compile("[0-9]+")
+
+_Family = Callable[[BoxKind | None, str, Path, Line | None], Hashable]
+"""Kind of a box (None for a function), name of the function, its module within the one that contains it, its line
+if that matters → what the siblings of one family share; None if it has none."""
+_Stack = tuple[FoldedBox, Sequence[Item]]
+"""A box, and the items that it replaces."""
 
 
 class RepeatFinder:
@@ -34,147 +52,188 @@ class RepeatFinder:
 
     def __init__(self, context: FoldingContext) -> None:
         self._context = context
-        self._keys = IsomorphismKey(context.topology)
+        self._keys = IsomorphismKey(context.columns)
         self._labels: dict[tuple[int, bool], Any] = {}
+        self._numbers: dict[Hashable, int] = {}
 
-    def fold_repeats(self, items: Sequence[Item], path: Path) -> list[Item]:
-        """The items, with every run of equal siblings as one box. path: the module that contains them."""
-        result = {members(item)[0]: item for item in items}
+    def fold_repeats(self, contents: Contents, path: Path) -> Contents:
+        """The contents, with every run of equal siblings as one box. path: the module that contains them."""
         for family in (self._numbered, self._repeated):
-            families: dict[Hashable, list[Item]] = defaultdict(list)
-            for item in self._with_siblings(result.values(), path):
-                if (key := family(item, path)) is not None:
-                    families[key].append(item)
-            for siblings in families.values():
-                if len(siblings) > MOST_FUNCTIONS and not isinstance(siblings[0], FoldedBox):
-                    continue
-                if not _are_steps(siblings):  # iterations are in order already
-                    siblings.sort(key=lambda item: self._context.turns[self._context.first(item)])
-                for stack, inside in self._stacks(siblings, path):
-                    for item in inside:
-                        del result[members(item)[0]]
-                    result[stack.positions[0]] = stack
-        return self._context.sorted(list(result.values()))
+            for siblings in self._families(contents, family, path):
+                for stack, replaced in self._stacks(siblings, path):
+                    gone = set(replaced)
+                    functions = [item for item in replaced if not isinstance(item, FoldedBox)]
+                    boxes = [stack, *(box for box in contents.boxes if box not in gone)]
+                    contents = together(boxes, [self._context.without(contents.functions, as_column(functions))])
+        return contents
 
-    def _with_siblings(self, items: Iterable[Item], path: Path) -> list[Item]:
-        """The items that may be of a family: boxes, and functions of inner modules or of lines that count."""
-        context, depth, has_lines = self._context, len(path), self._context.calls.has_lines(path)
-        flags, paths = context.topology.leaf_flags, context.paths
-        return [
-            item
-            for item in items
-            if isinstance(item, FoldedBox) or (not flags[item] and (has_lines or len(paths[item]) > depth))
-        ]
+    # ---- families -----------------------------------------------------------------------------------------
 
-    def _numbered(self, item: Item, path: Path) -> Hashable:
+    def _families(self, contents: Contents, family: _Family, path: Path) -> list[list[Item]]:
+        """The siblings of each family, in the order of their first functions from the root."""
+        context, has_lines = self._context, self._context.has_lines(path)
+        families: dict[Hashable, list[Item]] = {}
+        for box in contents.boxes:
+            line = context.line(context.first(box)) if box.kind == "line" and has_lines else None
+            if (key := family(box.kind, "", box.path[len(path) :], line)) is not None:
+                families.setdefault(key, []).append(box)
+        for key, functions in self._families_of_functions(contents.functions, family, path):
+            siblings = families.setdefault(key, [])
+            starts_with_box = siblings and members(siblings[0])[0] < functions[0]
+            if len(siblings) + len(functions) > MOST_FUNCTIONS and not starts_with_box:
+                del families[key]
+            else:
+                siblings += functions.tolist()
+        few = [siblings for siblings in families.values() if len(siblings) >= MIN_REPEATS]
+        return [siblings if _are_steps(siblings) else sorted(siblings, key=context.turn) for siblings in few]
+
+    def _families_of_functions(
+        self, functions: Any, family: _Family, path: Path
+    ) -> Iterator[tuple[Hashable, Any]]:
+        """What the functions of a family share, and their positions. Those of inner modules count, and all where
+        lines tell them apart."""
+        columns, has_lines = self._context.columns, self._context.has_lines(path)
+        functions = functions[~columns.is_leaf[functions]]
+        if not len(functions):
+            return
+        kinds, keys, numbers = columns.kinds[functions], dict[Hashable, int](), list[int]()
+        for kind in (own := present(kinds)):
+            inner, line = columns.paths[kind][len(path) :], columns.lines[kind] if has_lines else None
+            key = family(None, columns.names[kind], inner, line) if has_lines or inner else None
+            numbers.append(-1 if key is None else keys.setdefault(key, len(keys)))
+        if keys:
+            owners = translated(kinds, own, numbers)
+            inside = owners >= 0
+            yield from zip(keys, GraphParts.of(functions[inside], owners[inside], len(keys)), strict=True)
+
+    def _numbered(self, kind: BoxKind | None, name: str, inner: Path, line: Line | None) -> Hashable:
         """The name of a module without its numbers, and the pass; None if it has no number."""
-        kind = item.kind if isinstance(item, FoldedBox) else None
-        if kind not in ("module", "call", None) or self._context.is_leaf(item):
+        if kind not in ("module", "call", None) or not inner:
             return None
-        inner = self._context.path(item)[len(path) :]
-        if not inner:
-            return None
-        name = name_of(inner)
-        family = mask_digits(name)
-        return (family, inner[0][1]) if family != name else None
+        module = name_of(inner)
+        family = mask_digits(module)
+        return (family, inner[0][1]) if family != module else None
 
-    def _repeated(self, item: Item, path: Path) -> Hashable:
+    def _repeated(self, kind: BoxKind | None, name: str, inner: Path, line: Line | None) -> Hashable:
         """What its repetitions in a loop share: the loop, the module, or the line; None if it has none."""
-        context = self._context
-        if context.is_leaf(item):
-            return None
-        kind = item.kind if isinstance(item, FoldedBox) else None
-        inner = names_in(context.path(item)[len(path) :])
         if kind == "step":
-            return "step", inner
+            return "step", names_in(inner)
         if kind == "call" or (kind is None and inner):
-            return "pass", inner
+            return "pass", names_in(inner)
         if kind in ("line", None):
-            first = context.first(item)
-            place = file_and_line(context.source(first)) if context.calls.has_lines(path) else None
-            return None if place is None else ("line", place, kind or context.name(first))
+            return None if line is None else ("line", line, kind or name)
         return None
 
-    def _stacks(self, siblings: Sequence[Item], path: Path) -> Iterator[tuple[FoldedBox, Sequence[Item]]]:
-        """(box, items that it replaces) for each run of equal parts."""
-        if len(siblings) < MIN_REPEATS:
-            return
-        signs = self._signs(siblings)
+    # ---- stacks -------------------------------------------------------------------------------------------
+
+    def _stacks(self, siblings: Sequence[Item], path: Path) -> Iterator[_Stack]:
+        """A stack for each run of equal parts."""
+        exact, depths = not _are_steps(siblings), [len(self._context.path(item)) for item in siblings]
+        labels = {depth: self._label_numbers(depth, exact) for depth in set(depths)}
+        signs = self._keys.signs(GraphParts.of(*column_of(siblings), len(siblings)), numpy.array(depths), labels)
         for start, period, repetitions in repeated_runs(signs, MIN_REPEATS):
             groups = [siblings[start + k * period : start + (k + 1) * period] for k in range(repetitions)]
-            if period > 1 and len({self._structure_key(group) for group in groups}) > 1:
-                continue  # the items are equal one by one, but connected differently
-            parts = tuple(self._part(group, path) for group in groups)
-            replaced = siblings[start : start + period * repetitions]
-            yield self.stack(parts, path, replaced), replaced
+            if period == 1 or self._are_alike(groups, exact):
+                replaced = siblings[start : start + period * repetitions]
+                parts = tuple(self._part(group, path) for group in groups)
+                yield self._stack(parts, path, replaced, numpy.sort(column_of(replaced)[0])), replaced
 
-    def _signs(self, siblings: Sequence[Item]) -> list[int]:
-        """A number for each item, the same for isomorphic ones."""
-        if len(siblings) >= _MANY and all(len(members(item)) == 1 for item in siblings):
-            depths = {(len(self._context.path(item)), not _are_steps([item])) for item in siblings}
-            labels = self._label_numbers(*depths.pop())
-            positions = [members(item)[0] for item in siblings]
-            if not depths and (found := self._keys.signs_of_single(positions, labels)) is not None:
-                return found
-        numbers: dict[Any, int] = {}
-        signs: dict[int, int] = {}
-        for first in (alike := self._alike(siblings)):
-            if first not in signs:
-                signs[first] = numbers.setdefault(self._structure_key([siblings[first]]), len(numbers))
-        return [signs[first] for first in alike]
+    def stacks_of_steps(self, steps: LoopSteps, path: Path) -> tuple[list[FoldedBox], Any]:
+        """Equal iterations of a loop as boxes, and the indexes of the others. path: the module that contains the
+        loop."""
+        families: dict[Hashable, int] = {}
+        known, own = self._context.calls.known, present(steps.paths)
+        of_paths = [families.setdefault(names_in(known[at][len(path) :]), len(families)) for at in own]
+        owners = translated(steps.paths, own, of_paths)
+        stacks, rest = list[FoldedBox](), numpy.ones(len(steps), numpy.bool_)
+        for family in range(len(families)):
+            indexes = numpy.flatnonzero(owners == family)
+            if len(indexes) >= MIN_REPEATS:
+                for stack, replaced in self._stacks_of_family(steps, indexes, path):
+                    stacks.append(stack)
+                    rest[replaced] = False
+        return stacks, numpy.flatnonzero(rest)
 
-    def _alike(self, siblings: Sequence[Item]) -> list[int]:
-        """For each item, the index of the first one that was found to be isomorphic; its own if none was."""
-        alike = list(range(len(siblings)))
-        groups: dict[tuple[int, int, bool], list[int]] = defaultdict(list)
-        for index, item in enumerate(siblings):
-            key = len(members(item)), len(self._context.path(item)), not _are_steps([item])
-            groups[key].append(index)
-        for (size, depth, exact), indexes in groups.items():
-            if size > 1 and len(indexes) >= _MANY:
-                parts = [members(siblings[index]) for index in indexes]
-                shapes = self._keys.shapes_of_many(parts, self._label_numbers(depth, exact))
-                first: dict[bytes, int] = {}
-                for index, shape in zip(indexes, shapes, strict=True):
-                    alike[index] = first.setdefault(shape, index)
-        return alike
+    def _stacks_of_family(self, steps: LoopSteps, indexes: Any, path: Path) -> Iterator[tuple[FoldedBox, Any]]:
+        """A stack for each run of equal iterations, and their indexes."""
+        parts = steps.parts.some(indexes)
+        paths, known = steps.paths[indexes], self._context.calls.known
+        of_paths = {at: self._label_numbers(len(known[at]), exact=False) for at in present(paths)}
+        signs = self._keys.signs(parts, paths, of_paths)
+        for start, period, repetitions in repeated_runs(signs, MIN_REPEATS):
+            chosen = indexes[start : start + period * repetitions]
+            equal: Sequence[FoldedBox] = LateParts(steps.parts.some(chosen), partial(_made_of, steps, chosen))
+            boxes = equal if period == 1 else [steps.box(index) for index in chosen.tolist()]
+            if period > 1:
+                groups = [boxes[at : at + period] for at in range(0, len(boxes), period)]
+                if not self._are_alike(groups, exact=False):
+                    continue
+                equal = tuple(self._part(group, path) for group in groups)
+            yield self._stack(equal, path, boxes, numpy.sort(steps.parts.some(chosen).flat)), chosen
+
+    def _are_alike(self, groups: Sequence[Sequence[Item]], exact: bool) -> bool:
+        """Whether groups, of which the items are equal one by one, are also connected in the same way."""
+        period, labels = len(groups[0]), numpy.zeros(len(self._context), numpy.int64)
+        items = [item for group in groups for item in group]
+        for index, item in enumerate(items):
+            positions = as_column(members(item))
+            of_depth = self._label_numbers(len(self._context.path(item)), exact)
+            labels[positions] = of_depth[positions] * period + index % period
+        flat, owners = column_of(items)
+        parts = GraphParts.of(flat, owners // period, len(groups))
+        signs = self._keys.signs(parts, numpy.zeros(len(groups), numpy.int32), {0: labels})
+        return bool((signs == signs[0]).all())
 
     def _part(self, items: Sequence[Item], path: Path) -> FoldedBox:
         """One of several equal parts: an item, or a group of items that repeats."""
         if len(items) == 1:
             return items[0] if isinstance(items[0], FoldedBox) else self._alone(items[0], path)
-        positions = sorted(position for item in items for position in members(item))
+        calls = self._context.calls
         names = [
-            item.label if isinstance(item, FoldedBox) else self._context.calls.label(self._context.paths[item])
-            for item in items
+            item.label if isinstance(item, FoldedBox) else calls.label(self._context.path(item)) for item in items
         ]
-        return FoldedBox("step", label_span(names[-1], names[0]), path, positions)
+        return FoldedBox("step", label_span(names[-1], names[0]), path, stored(numpy.sort(column_of(items)[0])))
 
     def _alone(self, position: int, around: Path) -> FoldedBox:
         """A function as a part, with the name of its module, or its own name in the module around it."""
-        path = self._context.paths[position]
+        path = self._context.path(position)
         label = self._context.calls.label(path) if path != around else ""
-        return FoldedBox("line", label or without_backward(self._context.name(position)), path, [position])
+        return FoldedBox("line", label or without_backward(self._context.name(position)), path, (position,))
 
-    def stack(self, parts: Sequence[FoldedBox], path: Path, items: Sequence[Item] | None = None) -> FoldedBox:
+    # ---- boxes --------------------------------------------------------------------------------------------
+
+    def without_first(self, box: FoldedBox) -> Item:
+        """Equal parts except the one nearest to the root."""
+        parts = box.repeats[1:]
+        if len(parts) == 1:
+            return self._context.as_items(parts)[0]
+        positions = as_column(box.positions)
+        rest = self._context.without(positions, as_column(box.repeats[0].positions))
+        return self._stack(parts, box.path, parts, rest)
+
+    def _stack(self, parts: Sequence[FoldedBox], path: Path, items: Sequence[Item], positions: Any) -> FoldedBox:
         """Equal parts as one box. path: the module that contains them. items: what the parts were made of."""
-        label = self._stack_label(parts, items or parts, path)
-        return FoldedBox("equal", label, path, flattened(parts), tuple(parts))
+        return FoldedBox("equal", self._stack_label(parts, items, path), path, stored(positions), parts)
 
     def _stack_label(self, parts: Sequence[FoldedBox], items: Sequence[Item], path: Path) -> str:
         """The range of names; `cell, 10 passes` for all of them; `line 21: losses.append(…)`."""
         first = items[0]
-        place = file_and_line(self._context.source(self._context.first(first)))
-        if parts[0].kind == "line" and place is not None and self._context.path(first) == path:
-            line = f"line {place[1]}: "
-            return line + parts[0].label.removeprefix(line)
+        if parts[0].kind == "line" and self._context.path(first) == path:
+            place = self._context.line(self._context.first(first))
+            if place is not None:
+                line = f"line {place[1]}: "
+                return line + parts[0].label.removeprefix(line)
         return self._label_of_passes(items, len(path) + 1) or label_span(parts[-1].label, parts[0].label)
 
     def _label_of_passes(self, items: Sequence[Item], depth: int) -> str:
         """The label of several passes through one module; empty if the items are something else."""
-        calls = [self._context.path(item)[:depth] for item in items]
-        if len(set(calls)) < len(calls):
-            return ""
+        found: dict[Path, None] = {}
+        for item in items:
+            call = self._context.path(item)[:depth]
+            if call in found:
+                return ""
+            found[call] = None
+        calls = list(found)
         modules = {names_in(call) for call in calls}
         if len(modules) > 1 or modules == {()}:
             return ""
@@ -186,48 +245,27 @@ class RepeatFinder:
             return f"{name}, {len(numbers):,} of {count:,} passes"
         return f"{name}, pass {numbers[0]:,}{_TO}{numbers[-1]:,} of {count:,}"
 
-    def _structure_key(self, items: Sequence[Item]) -> Hashable:
-        """The certificate of several items as one part."""
-        if len(items) == 1 and len(members(items[0])) == 1:
-            return self._key_of_one(items[0])
-        place = dict(functions_of(items)) if len(items) > 1 else {}
-        depths = [len(self._context.path(item)) for item in items]
-        # Iteration k of a loop may call module k of a list; the number of the module must not matter then.
-        exact = not any(isinstance(item, FoldedBox) and item.kind == "step" for item in items)
-
-        def label(position: int) -> Hashable:
-            index = place.get(position, 0)
-            inner = self._context.paths[position][depths[index] :]
-            return (
-                self._context.name(position),
-                index,
-                names_in(inner) if exact else masked_names(inner),
-            )
-
-        if len(items) > 1:
-            return self._keys.key_of(sorted(place), label)
-        return self._keys.key_of_equal(members(items[0]), label, self._label_numbers(depths[0], exact))
-
     def _label_numbers(self, depth: int, exact: bool) -> Any:
-        """A number for the label of each function in a part of this depth, as an array."""
+        """A number for what must be equal of each function in a part of this depth, as an array: its name, and the
+        modules in the part, with their numbers if `exact`: iteration k of a loop may call module k of a list."""
         known = self._labels.get((depth, exact))
         if known is None:
-            paths, names = self._context.paths, self._context.topology.functions.names
-            inner = {path: (names_in if exact else masked_names)(path[depth:]) for path in set(paths)}
-            known = numbered(zip(names, map(inner.__getitem__, paths), strict=True))
-            self._labels[depth, exact] = known
+            columns, numbers, names = self._context.columns, self._numbers, names_in if exact else masked_names
+            inner = {path: names(path[depth:]) for path in set(columns.paths)}
+            labels = zip(columns.names, map(inner.__getitem__, columns.paths), strict=True)
+            of_kinds = [numbers.setdefault(label, len(numbers)) for label in labels]
+            known = self._labels[depth, exact] = numpy.array(of_kinds, numpy.int64)[columns.kinds]
         return known
-
-    def _key_of_one(self, item: Item) -> Hashable:
-        """The certificate of an item of one function, of which there may be many."""
-        context, position = self._context, members(item)[0]
-        inner = context.paths[position][len(context.path(item)) :]
-        names = masked_names(inner) if isinstance(item, FoldedBox) and item.kind == "step" else names_in(inner)
-        return self._keys.key_of_one(position, (context.name(position), 0, names))
 
 
 def _are_steps(items: Sequence[Item]) -> bool:
+    """Whether items are iterations of a loop, which are in order already."""
     return isinstance(items[0], FoldedBox) and items[0].kind == "step"
+
+
+def _made_of(steps: LoopSteps, indexes: Any, number: int) -> FoldedBox:
+    """One of several iterations. indexes: theirs."""
+    return steps.box(int(indexes[number]))
 
 
 def label_span(first: str, last: str) -> str:

@@ -3,113 +3,122 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from typing import Any
 
-from inspector.folding.boxes import FoldedBox, Item, members
+import numpy
+
+from inspector.folding.boxes import Contents, FoldedBox, column_of, stored, together
+from inspector.folding.columns import Line, numbered, present, translated
 from inspector.folding.context import FoldingContext
+from inspector.folding.graph_parts import GraphParts
 from inspector.folding.module_paths import Path
 from inspector.graph.node_names import without_backward
-from inspector.graph.places import file_and_line
-from inspector.graph.traversal import on_cycles, reach
 from inspector.typography import one_line
 
 MOST_OF_A_LINE = 12
 """Maximum number of functions in a box for a line; a line that created more ran in a loop, or contains one."""
 LEAST_TIMES = 3
 """Minimum number of times that a line that calls a module ran: what is beside the module is not the expression."""
-
-_Line = tuple[str, int, int]
-"""File, line, and the backward call that ran in it and created the functions; 0 if none did."""
 _TO = "\N{EN DASH}"
 
 
-def by_source_line(context: FoldingContext, items: list[Item], path: Path = ()) -> list[Item]:
-    """The items, with connected functions of one line as one box. path: the module that contains the items."""
-    boxes = [_box(context, group, len(path)) for group in _groups(context, items, len(path))]
-    if not boxes:
-        return context.sorted(items)
-    inside = {position for box in boxes for position in box.positions}
-    others = [item for item in items if members(item)[0] not in inside]
-    candidates: list[Item] = [*others, *boxes]
-    circular = on_cycles(context.following(candidates))[len(others) :]
-    for box, is_on_cycle in zip(boxes, circular, strict=True):
-        others += context.items(box.positions) if is_on_cycle else [box]
-    return context.sorted(others)
+def by_source_line(context: FoldingContext, contents: Contents, path: Path = ()) -> Contents:
+    """The contents, with connected functions of one line as one box. path: the module that contains them."""
+    made = [_box(context, group, len(path)) for group in _groups(context, contents.functions, len(path))]
+    if not made:
+        return contents
+    others = context.without(contents.functions, column_of(made)[0])
+    circular = context.on_cycles(Contents([*made, *contents.boxes], others))[: len(made)]
+    boxes, functions = [*contents.boxes], [others]
+    for box, is_on_cycle in zip(made, circular, strict=True):
+        alone = context.contents(box.positions) if is_on_cycle else Contents([box], others[:0])
+        boxes += alone.boxes
+        functions.append(alone.functions)
+    return together(boxes, functions)
 
 
-def _groups(context: FoldingContext, items: Sequence[Item], depth: int) -> list[list[int]]:
-    """Groups of connected functions of the same line."""
-    lines: dict[int, _Line] = {}
-    for item in items:
-        line = None if isinstance(item, FoldedBox) else _line(context, item)
-        if line is not None:
-            lines[context.first(item)] = line
-    groups: dict[_Line, list[list[int]]] = {}
-    while lines:
-        start, line = next(reversed(lines.items()))
-        group = list(reach([start], partial(_of_line, context, lines, line)))
-        groups.setdefault(line, []).extend(_iterations(context, dict.fromkeys(group, line)))
-        for position in group:
-            lines.pop(position, None)
-    calling = context.calls.lines_below(depth)
-    kept: list[list[int]] = []
-    for line, found in groups.items():
-        most = len(context) // 2 if line[-1] else MOST_OF_A_LINE
-        several = [group for group in found if 1 < len(group) <= most]
-        kept += several if line[-1] or line[:2] not in calling or len(several) >= LEAST_TIMES else []
-    return kept
+def _groups(context: FoldingContext, functions: Any, depth: int) -> list[Any]:
+    """Groups of connected functions of the same line, as arrays. Those that a backward call created while the line
+    ran are a group of their own."""
+    columns = context.columns
+    kinds = columns.kinds[functions]
+    numbers: dict[Line | None, int] = {None: 0}
+    own = present(kinds)
+    lines = translated(kinds, own, [numbers.setdefault(columns.lines[kind], len(numbers)) for kind in own])
+    functions, lines = functions[lines > 0], lines[lines > 0]
+    if not len(functions):
+        return []
+    calls = columns.made_in[functions]
+    sources, targets = _edges_between(context, functions)
+    same = (lines[sources] == lines[targets]) & (calls[sources] == calls[targets])
+    names = numbered(columns.names)[columns.kinds[functions]]
+    groups = _in_iterations(sources[same], targets[same], names, calls > 0)
+    sizes = numpy.bincount(groups, minlength=len(functions))
+    is_group = (sizes > 1) & (sizes <= numpy.where(calls > 0, len(context) // 2, MOST_OF_A_LINE))
+    calling = context.lines_below(depth)
+    is_calling = numpy.array([line in calling for line in numbers])[lines] & (calls == 0)
+    times = numpy.bincount(lines[is_group & is_calling], minlength=len(numbers))
+    is_group &= ~is_calling | (times[lines] >= LEAST_TIMES)
+    inside, known = is_group[groups], numpy.flatnonzero(is_group)
+    return list(GraphParts.of(functions[inside], numpy.searchsorted(known, groups[inside]), len(known)))
 
 
-def _iterations(context: FoldingContext, group: dict[int, _Line]) -> list[list[int]]:
-    """The functions of one line in the iterations of a loop, which hand a value on: `total = total + …`.
+def _edges_between(context: FoldingContext, functions: Any) -> tuple[Any, Any]:
+    """The edges between these functions, as indexes of their sources and targets."""
+    index = numpy.full(len(context), -1, numpy.int32)
+    index[functions] = numpy.arange(len(functions), dtype=numpy.int32)
+    counts, edges = context.columns.leaving.of(functions)
+    targets = index[context.columns.leaving.others[edges]]
+    sources = numpy.repeat(numpy.arange(len(functions), dtype=numpy.int32), counts)
+    return sources[targets >= 0], targets[targets >= 0]
 
-    group: connected functions, each with the line. Few functions are of one iteration.
+
+def _in_iterations(sources: Any, targets: Any, names: Any, in_call: Any) -> Any:
+    """The group of each function, as the lowest index in it: connected functions.
+
+    A large group is divided into the iterations of a loop, which hand a value on: `total = total + …`. Each is
+    connected by functions of different names. in_call: whether a backward call created each function.
     """
-    if len(group) <= MOST_OF_A_LINE or next(iter(group.values()))[-1]:
-        return [sorted(group)]
-    parts: list[list[int]] = []
-    left = dict(group)
-    while left:
-        start, line = left.popitem()
-        part = list(reach([start], partial(_of_iteration, context, group, line)))
-        parts.append(sorted(part))
-        for position in part:
-            left.pop(position, None)
-    return parts if len(parts) >= LEAST_TIMES else [sorted(group)]
+    groups = _connected(sources, targets, len(names))
+    is_large = (numpy.bincount(groups, minlength=len(names)) > MOST_OF_A_LINE) & ~in_call
+    if not is_large.any():
+        return groups
+    within = is_large[groups[sources]] & (names[sources] != names[targets])
+    parts = _connected(sources[within], targets[within], len(names))
+    counts = numpy.bincount(groups[parts == numpy.arange(len(names))], minlength=len(names))
+    return numpy.where((is_large & (counts >= LEAST_TIMES))[groups], parts, groups)
 
 
-def _of_line(context: FoldingContext, lines: dict[int, _Line], line: _Line, position: int) -> list[int]:
-    """The neighbours of a function that are of this line."""
-    return [other for other in context.beside(position) if lines.get(other) == line]
+def _connected(sources: Any, targets: Any, count: int) -> Any:
+    """The lowest index that is connected with each of `count` ones. sources, targets: the edges."""
+    lowest = numpy.arange(count, dtype=numpy.int32)
+    while len(sources):
+        numpy.minimum.at(lowest, numpy.maximum(sources, targets), numpy.minimum(sources, targets))
+        while ((nearer := lowest[lowest]) != lowest).any():
+            lowest = nearer
+        sources, targets = lowest[sources], lowest[targets]
+        apart = sources != targets
+        sources, targets = sources[apart], targets[apart]
+    return lowest
 
 
-def _of_iteration(context: FoldingContext, lines: dict[int, _Line], line: _Line, position: int) -> list[int]:
-    """The neighbours of a function that are of this line and do something else."""
-    near = _of_line(context, lines, line, position)
-    return [other for other in near if context.name(other) != context.name(position)]
+def _box(context: FoldingContext, group: Any, depth: int) -> FoldedBox:
+    _, edges = context.columns.leaving.of(group)
+    leaves = numpy.unique(context.columns.leaving.others[edges])
+    own = context.with_own_leaves(GraphParts(group, numpy.array([0, len(group)])), leaves)
+    return FoldedBox("line", _label(context, group, depth), context.common_path(group), stored(own.flat))
 
 
-def _line(context: FoldingContext, position: int) -> _Line | None:
-    place = file_and_line(context.source(position))
-    return None if place is None else (*place, context.made_in(position) or 0)
-
-
-def _box(context: FoldingContext, group: list[int], depth: int) -> FoldedBox:
-    leaves = dict.fromkeys(target for position in group for target in context.topology.following(position))
-    inside = context.with_own_leaves([group], list(leaves))[0]
-    return FoldedBox("line", _label(context, group, depth), context.common_path(group), inside)
-
-
-def _label(context: FoldingContext, group: list[int], depth: int) -> str:
+def _label(context: FoldingContext, group: Any, depth: int) -> str:
     """The code of a line, after the number of the backward call that created the functions, if one did; for a line
     that calls a module, its number and the functions beside that module."""
-    source = context.source(group[0])
+    first = int(group[0])
+    source = context.topology.functions.sources[first]
     assert source is not None and "code" in source
-    if (call := context.made_in(group[0])) is not None:
+    if call := int(context.columns.made_in[first]):
         return f"call {call}: {one_line(source['code']).removeprefix('return ')}"
-    if file_and_line(source) not in context.calls.lines_below(depth):
+    if context.line(first) not in context.lines_below(depth):
         return one_line(source["code"])
-    ordered = sorted(group, key=context.turns.__getitem__)
-    ends = [without_backward(context.name(position)) for position in (ordered[0], ordered[-1])]
+    turns = context.columns.turns[group]
+    ends = [without_backward(context.name(int(group[at]))) for at in (turns.argmin(), turns.argmax())]
     return f"line {source['line']}: {_TO.join(ends)}"

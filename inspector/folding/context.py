@@ -3,132 +3,212 @@
 from __future__ import annotations
 
 import functools
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from inspector.folding.boxes import FoldedBox, Item, following_items, members
-from inspector.folding.module_calls import ModuleCalls
-from inspector.folding.module_paths import Path, common, names_in
+import numpy
+
+from inspector.folding.boxes import Contents, FoldedBox, Item, as_column, column_of
+from inspector.folding.columns import Columns, Line, present
+from inspector.folding.graph_parts import GraphParts
+from inspector.folding.module_paths import Path, common
 from inspector.graph import Graph
-from inspector.graph.row_types import Place
-from inspector.graph.topology import IncomingEdges, topology_of
-
-_DIGITS = re.compile(r"\d+")
+from inspector.graph.topology import topology_of
+from inspector.graph.traversal import on_cycles
 
 
 class FoldingContext:
     """Columns of one Graph, and the boxes that earlier views made of it.
 
-    topology: the index of the Graph. turns: the index of each function in a topological order. calls: the calls of
-    modules, and paths: those around every function.
+    topology: the index of the Graph. columns: what is asked of all functions. calls: the calls of modules.
     """
 
     def __init__(self, graph: Graph, atoms: Sequence[FoldedBox] = ()) -> None:
         self.topology = topology_of(graph)
-        self.turns = self.topology.turns
-        self.calls = ModuleCalls(self.topology)
-        self.paths = self.calls.paths
-        self._is_leaf = self.topology.leaf_flags
+        self.columns = Columns(self.topology)
+        self.calls = self.columns.calls
+        self._lines_below: dict[int, set[Line | None]] = {}
         self._atoms = {self.first(atom): atom for atom in atoms}
-        self._swallowed = {
-            position for first, atom in self._atoms.items() for position in atom.positions if position != first
-        }
+        self._swallowed = self.without(column_of(list(atoms))[0], as_column(list(self._atoms)))
 
     def __len__(self) -> int:
         return len(self.topology)
 
-    @property
-    def arrivals(self) -> IncomingEdges:
-        """The edges, grouped by target."""
-        return self.topology.arrivals
+    # ---- functions and items ------------------------------------------------------------------------------
 
     def name(self, position: int) -> str:
         """The name of a function."""
         return self.topology.functions.names[position]
 
-    def source(self, position: int) -> Place:
-        """Where a function was created."""
-        return self.topology.functions.sources[position]
-
-    def made_in(self, position: int) -> int | None:
-        """The backward call that created a function; None for a function of the forward."""
-        return self.topology.functions.made_in[position]
+    def line(self, position: int) -> Line | None:
+        """The line that made a function; None if it is unknown."""
+        return self.columns.line(position)
 
     def is_leaf(self, item: Item) -> bool:
         """Whether an item is an AccumulateGrad."""
-        return not isinstance(item, FoldedBox) and self._is_leaf[item] == 1
+        return not isinstance(item, FoldedBox) and self.topology.leaf_flags[item] == 1
 
     def first(self, item: Item) -> int:
         """The function that represents an item: the first from the root, preferably not an AccumulateGrad."""
         if not isinstance(item, FoldedBox):
             return item
-        others = [position for position in item.positions if not self._is_leaf[position]]
-        return min(others or item.positions, key=self.turns.__getitem__)
+        if len(item.positions) == 1:
+            return item.positions[0]
+        positions = as_column(item.positions)
+        others = positions[~self.columns.is_leaf[positions]]
+        chosen = others if len(others) else positions
+        return int(chosen[self.columns.turns[chosen].argmin()])
 
-    def items(self, positions: Sequence[int]) -> list[Item]:
-        """Functions as items: those in a box of an earlier view are replaced by that box."""
-        if not self._atoms:
-            return list(positions)
-        return [self._atoms.get(position, position) for position in positions if position not in self._swallowed]
-
-    def as_items(self, parts: Sequence[FoldedBox]) -> list[Item]:
-        """Parts as items: a part of one function is that function."""
-        return [part if len(part.positions) > 1 else self.items(part.positions)[0] for part in parts]
-
-    def whole(self, positions: Sequence[int]) -> list[int]:
-        """These functions, completed with all functions of the earlier boxes they represent."""
-        if not self._atoms:
-            return sorted(positions)
-        return sorted(position for item in self.items(positions) for position in members(item))
+    def turn(self, item: Item) -> int:
+        """The index of the first function of an item in a topological order."""
+        return int(self.columns.turns[self.first(item)])
 
     def path(self, item: Item) -> Path:
         """The module of a function; for a box, the innermost module that contains all of it."""
-        return item.path if isinstance(item, FoldedBox) else self.paths[item]
+        return item.path if isinstance(item, FoldedBox) else self.columns.path(item)
+
+    def has_lines(self, path: Path) -> bool:
+        """Whether the lines tell the functions of a module itself apart: inside a library module, the line of each
+        is the one that called the model."""
+        return path == () or len(self.columns.own_lines.get(path, ())) > 1
+
+    def lines_below(self, depth: int) -> set[Line | None]:
+        """Lines that call a module below this depth: the functions they created are not one expression."""
+        if depth not in self._lines_below:
+            places = zip(self.columns.paths, self.columns.lines, strict=True)
+            self._lines_below[depth] = {line for path, line in places if len(path) > depth}
+        return self._lines_below[depth]
+
+    def without(self, positions: Any, others: Any) -> Any:
+        """The positions that are not among others. All are arrays."""
+        if not len(others):
+            return positions
+        stay = numpy.ones(len(self), numpy.bool_)
+        stay[others] = False
+        return positions[stay[positions]]
 
     def common_path(self, positions: Sequence[int]) -> Path:
         """The innermost module that contains all of these functions."""
-        path = self.paths[positions[0]]
-        for position in positions:
-            if not path:
-                break
-            path = common(path, self.paths[position])
-        return path
+        numbers = set(self.calls.numbers[as_column(positions)].tolist())
+        return functools.reduce(common, map(self.calls.known.__getitem__, numbers))
+
+    def paths_around(self, parts: GraphParts, around: Path) -> Any:
+        """The number of the innermost module that contains each part, at least `around`, as an array."""
+        numbers, starts, known = self.calls.numbers[parts.flat], parts.starts[:-1], self.calls.known
+        found, most = numpy.minimum.reduceat(numbers, starts), numpy.maximum.reduceat(numbers, starts)
+        for index in numpy.flatnonzero(found != most).tolist():
+            found[index] = self.calls.number(self.common_path(parts[index]))
+        for number in present(found):
+            if len(known[number]) <= len(around):
+                found[found == number] = self.calls.number(around)
+        return found
+
+    # ---- boxes of earlier views ---------------------------------------------------------------------------
+
+    def is_closed(self, box: FoldedBox) -> bool:
+        """Whether a box is one of an earlier view, which stays closed."""
+        return bool(self._atoms) and self._atoms.get(self.first(box)) is box
+
+    def alone(self, positions: Sequence[int]) -> Any:
+        """The positions, an array, without those that another one represents, since a box of an earlier view
+        holds both."""
+        column = as_column(positions)
+        return self.without(column, self._swallowed)
+
+    def contents(self, positions: Sequence[int]) -> Contents:
+        """Functions, of which those in a box of an earlier view are replaced by that box."""
+        column = self.alone(positions)
+        if not self._atoms:
+            return Contents((), column)
+        boxes = [self._atoms[position] for position in column.tolist() if position in self._atoms]
+        return Contents(boxes, self.without(column, as_column(list(self._atoms))))
+
+    def items(self, positions: Sequence[int]) -> list[Item]:
+        """`contents` as items."""
+        return self.contents(positions).items()
+
+    def as_items(self, parts: Iterable[FoldedBox]) -> list[Item]:
+        """Parts as items: a part of one function is that function."""
+        return [part if len(part.positions) > 1 else self.items(part.positions)[0] for part in parts]
+
+    def whole(self, positions: Any) -> Any:
+        """These functions, completed with all functions of the earlier boxes they represent. positions: an array.
+        """
+        if not self._atoms:
+            return positions
+        return numpy.sort(column_of(self.items(positions))[0])
+
+    def whole_parts(self, parts: GraphParts) -> GraphParts:
+        """`whole` of each part; parts that would be empty are left out."""
+        if not self._atoms:
+            return parts
+        found = [whole for part in parts if len(whole := self.whole(part))]
+        flat = numpy.concatenate(found) if found else parts.flat[:0]
+        return GraphParts(flat, numpy.cumsum([0, *map(len, found)]))
+
+    # ---- connections --------------------------------------------------------------------------------------
 
     def beside(self, position: int) -> list[int]:
         """The neighbours of a function, in both directions."""
-        return [*self.topology.following(position), *self.arrivals.of(position)]
+        return [*self.topology.following(position), *self.topology.arrivals.of(position)]
 
     def following(self, items: Sequence[Item]) -> list[list[int]]:
         """For each item, the indexes of the other items that it sends gradients to, each once."""
-        return following_items(self.topology, items)
+        return _lists(*self._between(*column_of(items)), len(items))
 
-    def with_own_leaves(self, parts: Sequence[list[int]], positions: Sequence[int]) -> list[list[int]]:
-        """The parts, each with the leaves among `positions` that only this part uses."""
-        owner = {position: index for index, part in enumerate(parts) for position in part}
-        result = [list(part) for part in parts]
-        for leaf in positions:
-            if self.is_leaf(leaf):
-                users = {owner.get(user, -1) for user in self.arrivals.of(leaf)}
-                if len(users) == 1 and -1 not in users:
-                    result[users.pop()].append(leaf)
-        return [sorted(part) for part in result]
+    def has_cycle(self, items: Sequence[Item]) -> bool:
+        """Whether some items feed each other."""
+        boxes = [item for item in items if isinstance(item, FoldedBox)]
+        functions = [item for item in items if not isinstance(item, FoldedBox)]
+        return any(self.on_cycles(Contents(boxes, as_column(functions))))
 
-    def sorted(self, items: Sequence[Item]) -> list[Item]:
-        """Items in walk order."""
-        return sorted(items, key=_first_member)
+    def on_cycles(self, contents: Contents) -> list[bool]:
+        """Whether each box is on a cycle with others; functions alone never are."""
+        if not contents.boxes or len(contents) < 2:
+            return [False] * len(contents.boxes)
+        flat, owners = contents.column()
+        sources, targets = self._between(flat, owners)
+        turns = self.columns.turns[flat]
+        starts = numpy.searchsorted(owners, numpy.arange(len(contents)))
+        for ends in (numpy.maximum, numpy.minimum):  # a graph of which all edges lead to later items has no cycle
+            last = ends.reduceat(turns, starts)
+            if (last[sources] < last[targets]).all():
+                return [False] * len(contents.boxes)
+        return on_cycles(_lists(sources, targets, len(contents)))[: len(contents.boxes)]
+
+    def _between(self, flat: Any, owners: Any) -> tuple[Any, Any]:
+        """The edges between items, as indexes of items, by the source in `flat` and by slot.
+
+        flat, owners: as in `column_of`.
+        """
+        owner = numpy.full(len(self), -1, numpy.int32)
+        owner[flat] = owners
+        counts, edges = self.columns.leaving.of(flat)
+        sources, targets = numpy.repeat(owners, counts), owner[self.columns.leaving.others[edges]]
+        apart = (sources != targets) & (targets >= 0)
+        return sources[apart], targets[apart]
+
+    def with_own_leaves(self, parts: GraphParts, positions: Any) -> GraphParts:
+        """The parts, each with the leaves among `positions`, an array, that only this part uses."""
+        columns = self.columns
+        leaves = positions[columns.is_leaf[positions]]
+        owner = numpy.full(len(self), -1, numpy.int32)
+        owner[parts.flat] = parts.owners
+        counts, edges = columns.arriving.of(leaves)
+        leaves, counts = leaves[counts > 0], counts[counts > 0]
+        if not len(leaves):
+            return parts
+        users, starts = owner[columns.arriving.others[edges]], numpy.cumsum(counts) - counts
+        least, most = numpy.minimum.reduceat(users, starts), numpy.maximum.reduceat(users, starts)
+        own = (least == most) & (least >= 0)
+        return GraphParts.of(
+            numpy.concatenate((parts.flat, leaves[own])), numpy.concatenate((parts.owners, least[own])), len(parts)
+        )
 
 
-def _first_member(item: Item) -> int:
-    return item.positions[0] if isinstance(item, FoldedBox) else item
-
-
-@functools.lru_cache(maxsize=100_000)
-def mask_digits(text: str) -> str:
-    """`blocks.*.attn` from `blocks.3.attn`."""
-    return _DIGITS.sub("*", text)
-
-
-@functools.lru_cache(maxsize=100_000)
-def masked_names(path: Path) -> tuple[str, ...]:
-    """The names along a path, without digits."""
-    return tuple(map(mask_digits, names_in(path)))
+def _lists(sources: Any, targets: Any, count: int) -> list[list[int]]:
+    """For each of `count` sources, its targets, each once."""
+    found: list[dict[int, None]] = [{} for _ in range(count)]
+    for source, target in zip(sources.tolist(), targets.tolist(), strict=True):
+        found[source][target] = None
+    return list(map(list, found))

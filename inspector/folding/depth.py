@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from inspector.folding.boxes import FoldedBox, Item
 from inspector.folding.by_order import join_in_order
-from inspector.folding.context import mask_digits
 from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of
 from inspector.folding.grouping import Grouping
+from inspector.folding.module_paths import mask_digits
 from inspector.graph import Graph
-from inspector.graph.traversal import has_cycle
 from inspector.options.choices import Depth, check_depth
 from inspector.typography import pluralize
 from inspector.util.gc_pause import gc_paused
@@ -77,7 +77,7 @@ def _to_depth(folder: Grouping, depth: int) -> list[Item]:
     waiting, done = list(reversed(folder.all())), list[Item]()
     while waiting:
         item = waiting.pop()
-        part = item.repeats[0] if isinstance(item, FoldedBox) and item.repeats else item
+        part = folder.one_part(item) if isinstance(item, FoldedBox) else item
         inner = folder.open(part) if isinstance(part, FoldedBox) and _depth(part) < depth else []
         if not (isinstance(part, FoldedBox) and _shows_something(part, inner)):
             done.append(item)
@@ -146,12 +146,12 @@ def _enough(folder: Grouping, items: list[Item], rests: Sequence[Item], room: Ro
     closed = list(rests)
     while (count := _count(folder, items, {})) < room.little:
         boxes = [item for item in items if isinstance(item, FoldedBox) and item not in closed]
-        box = max(boxes, key=lambda box: len(_one_part(box).positions), default=None)
+        box = max(boxes, key=lambda box: len(folder.one_part(box).positions), default=None)
         if box is None:
             break
-        part = _one_part(box)
+        part = folder.one_part(box)
         inner = folder.open(part) if part.kind in ("module", "call", "step") else []
-        rest = [folder.without_first(box)] if box.repeats else []
+        rest = [folder.without_first(box)] if part is not box else []
         more = _count(folder, [*inner, *rest], {})
         if _count(folder, inner, {}) < LEAST_SHOWN or (count + more - 1 > room.most and count > 1):
             closed.append(box)
@@ -161,10 +161,6 @@ def _enough(folder: Grouping, items: list[Item], rests: Sequence[Item], room: Ro
     return items
 
 
-def _one_part(box: FoldedBox) -> FoldedBox:
-    return box.repeats[0] if box.repeats else box
-
-
 def _opened(folder: Grouping, item: Item, level: Sequence[Item], is_enough: bool) -> list[Item]:
     """The items that replace an opened item; empty if they show nothing new.
 
@@ -172,7 +168,7 @@ def _opened(folder: Grouping, item: Item, level: Sequence[Item], is_enough: bool
     """
     if not isinstance(item, FoldedBox) or _is_like_a_stack(item, level):
         return []
-    part = _one_part(item)
+    part = folder.one_part(item)
     inner = folder.open(part) if part.kind in ("module", "call") else []
     if not _shows_something(part, inner):
         return []
@@ -188,7 +184,9 @@ def _next_level(item: Item, opened: list[Item]) -> list[Item]:
 
 def _count(folder: Grouping, items: Sequence[Item], inner: dict[int, list[Item]]) -> int:
     """Number of items after opening some of them; leaves are drawn as small labels and do not count."""
-    return sum(not folder.ground.is_leaf(new) for item in items for new in inner.get(id(item), [item]))
+    flags = folder.ground.topology.leaf_flags
+    shown = chain.from_iterable([inner.get(id(item), (item,)) for item in items]) if inner else items
+    return sum([isinstance(item, FoldedBox) or not flags[item] for item in shown])
 
 
 def _some(
@@ -240,7 +238,7 @@ def note(folder: Grouping, items: Sequence[Item], depth: Depth) -> str:
         parts.append("modules inferred from parameter names")
     if any(box.kind == "joined" for box in boxes):
         parts.append("few modules or loops to fold: a box may hold what ran one after the other")
-    if has_cycle(folder.ground.following(items)):
+    if folder.ground.has_cycle(items):
         parts.append("dashed wires lead back between boxes that feed each other")
     parts.append(_deeper(folder, boxes, depth))
     return "; ".join(parts)
@@ -251,7 +249,7 @@ def _deeper(folder: Grouping, boxes: Sequence[FoldedBox], depth: Depth) -> str:
 
     Boxes above the requested depth are Linears or the rest of equal parts, and stay closed.
     """
-    parts = [part for box in boxes if isinstance(part := box.repeats[0] if box.repeats else box, FoldedBox)]
+    parts = list(map(folder.one_part, boxes))
     if isinstance(depth, int):
         parts = sorted((part for part in parts if _depth(part) >= depth), key=_depth)
     modules = (part for part in parts if part.kind in ("module", "call", "step"))

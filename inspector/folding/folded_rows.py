@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
+import numpy
+
 from inspector.folding.box_statistics import flow_attributes, fold_attributes
-from inspector.folding.boxes import FoldedBox, Item, following_items, functions_of, item_id, members
+from inspector.folding.boxes import FoldedBox, Item, as_column, column_of, item_id, members
 from inspector.graph import Graph
 from inspector.graph.row_types import EdgeRow
 from inspector.graph.rows import Rows
@@ -74,33 +76,47 @@ def _add_tensor_edges(rows: Rows, whole: Graph, of: Topology, items: Sequence[It
                     rows.add_edge(source, target, dict(attributes))
     known = (root for root in whole.roots if root in whole)
     made_by = {root: of.index.get(whole.tensor(root)["grad_fn"] or "", -1) for root in known}
-    makers = set(made_by.values())
-    owner = {position: items[index] for position, index in functions_of(items) if position in makers}
+    holders = [item for item in items if isinstance(item, FoldedBox)] if made_by else []
+    owner = {
+        maker: box for box in holders for maker in set(made_by.values()) if _holds(box, maker)
+    }
     for root in whole.roots:
         box = owner.get(made_by.get(root, -1))
-        if isinstance(box, FoldedBox):
+        if box is not None:
             rows.add_edge(root, item_id(of.ids, box), {"kind": "grad_fn"})
 
 
+def _holds(box: FoldedBox, position: int) -> bool:
+    positions = box.positions
+    place = bisect_left(positions, position)
+    return place < len(positions) and positions[place] == position
+
+
 def _add_flow(rows: Rows, of: Topology, items: Sequence[Item], names: Sequence[str]) -> None:
-    owner = array("i", [-1]) * len(of)
-    for position, index in functions_of(items):
-        owner[position] = index
+    sources, targets, edges = _edges_between(of, items)
     bundles: dict[tuple[int, int], list[int]] = {}
-    for position, mine in enumerate(owner):
-        for edge in range(of.starts[position], of.starts[position + 1]):
-            other = owner[of.targets[edge]]
-            if other == mine or mine < 0 or other < 0:
-                continue
-            if isinstance(items[mine], FoldedBox) or isinstance(items[other], FoldedBox):
-                bundles.setdefault((mine, other), []).append(edge)
-            else:
-                rows.add_edge(names[mine], names[other], dict(of.edges[edge]))
-    back = _back_edges(of, items, bundles) if bundles else set()
-    for (source, target), edges in bundles.items():
-        attributes = flow_attributes(of, edges)
+    for mine, other, edge in zip(sources, targets, edges, strict=True):
+        if isinstance(items[mine], FoldedBox) or isinstance(items[other], FoldedBox):
+            bundles.setdefault((mine, other), []).append(edge)
+        else:
+            rows.add_edge(names[mine], names[other], dict(of.edges[edge]))
+    back = _back_edges(of, items, bundles)
+    for (source, target), own in bundles.items():
+        attributes = flow_attributes(of, own)
         attributes["back"] = (source, target) in back
         rows.add_edge(names[source], names[target], attributes)
+
+
+def _edges_between(of: Topology, items: Sequence[Item]) -> tuple[list[int], list[int], list[int]]:
+    """The edges between items in the order of the graph: the indexes of both items, and the edge's number."""
+    flat, owners = column_of(items)
+    owner = numpy.full(len(of), -1, numpy.int32)
+    owner[flat] = owners
+    starts = numpy.asarray(of.starts, numpy.int32)
+    sources = numpy.repeat(owner, starts[1:] - starts[:-1])
+    targets = owner[numpy.asarray(of.targets, numpy.int32)]
+    edges = numpy.flatnonzero((sources != targets) & (sources >= 0) & (targets >= 0))
+    return sources[edges].tolist(), targets[edges].tolist(), edges.tolist()
 
 
 def _back_edges(
@@ -111,10 +127,14 @@ def _back_edges(
     In a cycle, the item whose first function comes first in topological order is first. An edge between two
     functions always goes forwards, so only edges of boxes can be back edges.
     """
-    first = [min(of.turns[position] for position in members(item)) for item in items]
-    component = strong_components(following_items(of, items))
-    return {
-        (source, target)
-        for source, target in bundles
-        if component[source] == component[target] and first[source] > first[target]
-    }
+    turns = numpy.empty(len(of), numpy.int32)
+    turns[numpy.asarray(of.order, numpy.int32)] = numpy.arange(len(of), dtype=numpy.int32)
+    first = [int(turns[as_column(members(item))].min()) for item in items]
+    backwards = [(source, target) for source, target in bundles if first[source] > first[target]]
+    if not backwards:
+        return set()
+    following: list[list[int]] = [[] for _ in items]
+    for source, target in dict.fromkeys(zip(*_edges_between(of, items)[:2], strict=True)):
+        following[source].append(target)
+    component = strong_components(following)
+    return {(source, target) for source, target in backwards if component[source] == component[target]}

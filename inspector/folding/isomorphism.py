@@ -7,12 +7,16 @@ different certificates, and are then shown as two.)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+import numpy
+
+from inspector.folding.columns import Columns, present
+from inspector.folding.graph_parts import GraphParts
 from inspector.folding.part_shape import PartShapes, outside_of_parts
-from inspector.graph.topology import Topology
 
 StructureKey = tuple[Any, ...]
 Label = Callable[[int], Any]
@@ -23,55 +27,81 @@ _Edge = tuple[int, int, int, int]
 
 LONGEST_PERIOD = 8
 """Maximum period of alternating parts (a local and a global attention layer)."""
-_FEW = 40
-"""Functions of a part for which its shape would take longer than its certificate."""
+_FEW = 100
+"""Functions of several parts for which their shapes would take longer than their certificates."""
 
 
 class IsomorphismKey:
     """Certificates of parts of one Graph; they can be compared with each other."""
 
-    def __init__(self, of: Topology) -> None:
-        self._of, self._turns = of, of.turns
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self._of = of = columns.topology
         self._numbers: dict[Any, int] = {}
         self._edges: dict[int, list[_Edge]] = {}
-        self._of_shapes: dict[Hashable, StructureKey] = {}
         self._shapes = {
             of.index[function]: tuple(of.tensors.shape(leaf)) for function, leaf in of.leaves.items()
         }
         self._beyond = outside_of_parts(of)
 
-    def key_of_equal(self, positions: Sequence[int], label: Label, labels: Any) -> StructureKey:
-        """`key_of`, found once for parts of the same shape. labels: a number for the label of each function."""
-        if len(positions) < _FEW:
-            return self.key_of(positions, label)
-        shape = self._part_shapes.shape_of(positions, labels)
-        if shape not in self._of_shapes:
-            self._of_shapes[shape] = self.key_of(positions, label)
-        return self._of_shapes[shape]
+    def signs(self, parts: GraphParts, of_parts: Any, labels: Mapping[int, Any]) -> Any:
+        """A number for each part, the same for isomorphic ones, as an array.
 
-    def shapes_of_many(self, parts: Sequence[Sequence[int]], labels: Any) -> list[bytes]:
-        """A text for each of many parts of one size that have no function in common: where it is equal, the
-        certificate is, too."""
-        return self._part_shapes.shapes_of_many(parts, labels)
+        labels: what must be equal of each function of the graph, as an array of numbers. of_parts: an array with
+        the key in `labels` for each part; parts of one key are compared at once.
+        """
+        signs, sizes = numpy.arange(len(parts)), parts.sizes
+        for size in present(sizes):
+            indexes = numpy.flatnonzero(sizes == size)
+            if len(indexes) > 1:  # a part of a size of its own is like no other
+                signs[indexes] = self._alike(parts, indexes, of_parts, labels)
+        return signs
 
-    def signs_of_single(self, positions: Sequence[int], labels: Any) -> list[int] | None:
-        """Numbers that are equal where `key_of_one` is; None if they cannot be found for all functions at once."""
-        return self._part_shapes.shapes_of_single(positions, labels)
+    def _alike(self, parts: GraphParts, indexes: Any, of_parts: Any, labels: Mapping[int, Any]) -> Any:
+        """For each of several parts of one size, the first that is isomorphic."""
+        shapes = self._shapes_of(parts, indexes, of_parts[indexes], labels)
+        if not shapes.any():
+            return indexes[0]
+        firsts = numpy.full(int(shapes.max()) + 1, len(parts))
+        numpy.minimum.at(firsts, shapes, indexes)
+        known: dict[StructureKey, int] = {}
+        for place in numpy.argsort(firsts).tolist():
+            index = int(firsts[place])
+            key = self.key_of(parts[index].tolist(), labels[int(of_parts[index])].item)
+            firsts[place] = known.setdefault(key, index)
+        return firsts[shapes]
+
+    def _shapes_of(self, parts: GraphParts, indexes: Any, of_parts: Any, labels: Mapping[int, Any]) -> Any:
+        """Numbers for parts of one size that are equal only where their shapes are."""
+        size = int(parts.sizes[indexes[0]])
+        if size * len(indexes) < _FEW:
+            return numpy.arange(len(indexes))
+        found, known = numpy.zeros(len(indexes), numpy.int64), 0
+        for kind in present(of_parts):
+            chosen = of_parts == kind
+            rows = parts.starts[indexes[chosen]][:, None] + numpy.arange(size)
+            found[chosen] = self._part_shapes.shapes_of(parts.flat[rows], labels[kind]) + known
+            known = int(found[chosen].max()) + 1
+        return found
 
     @cached_property
     def _part_shapes(self) -> PartShapes:
-        return PartShapes(self._of, map(self._shapes.get, range(len(self._of))), self._beyond)
+        colors = numpy.zeros(len(self._of), numpy.int32)  # of leaves, a number for their shape
+        numbers: dict[Any, int] = {}
+        for position, shape in self._shapes.items():
+            colors[position] = numbers.setdefault(shape, len(numbers) + 1)
+        return PartShapes(self._columns, colors, self._beyond)
 
     def key_of(self, positions: Sequence[int], label: Label) -> StructureKey:
         """The certificate of a part."""
         if len(positions) == 1:
-            return self.key_of_one(positions[0], label(positions[0]))
-        inside = set(positions)
+            return self._key_of_one(positions[0], label(positions[0]))
+        inside, turns = set(positions), self._of.turns
         below = self._below(positions, inside, label)
         doors = {position: self._doors(position, inside) for position in positions}
         first = [position for position in positions if doors[position]]
-        first.sort(key=lambda position: (below[position], self._turns[position]))
-        rest = sorted(positions, key=lambda position: self._turns[position])
+        first.sort(key=lambda position: (below[position], turns[position]))
+        rest = sorted(positions, key=lambda position: turns[position])
         order = self._walk([*first, *rest], inside)
         return tuple([
             (
@@ -85,8 +115,7 @@ class IsomorphismKey:
             for position in order
         ])
 
-    def key_of_one(self, position: int, label: Any) -> StructureKey:
-        """The certificate of a single function, of which there may be many. label: its properties."""
+    def _key_of_one(self, position: int, label: Any) -> StructureKey:
         edges = tuple([(slot, input_nr, beyond) for slot, input_nr, _, beyond in self._leaving(position)])
         key = (label, self._shapes.get(position), edges)
         below = self._numbers.setdefault(key, len(self._numbers))
@@ -102,7 +131,7 @@ class IsomorphismKey:
     def _below(self, positions: Sequence[int], inside: set[int], label: Label) -> dict[int, int]:
         """A number for each function that identifies its subgraph within the part (a Merkle hash, but exact)."""
         below: dict[int, int] = {}
-        for position in sorted(positions, key=self._turns.__getitem__, reverse=True):
+        for position in sorted(positions, key=self._of.turns.__getitem__, reverse=True):
             edges = tuple([
                 (slot, input_nr, below[target]) if target in inside else (slot, beyond)
                 for slot, input_nr, target, beyond in self._leaving(position)
@@ -139,19 +168,23 @@ class IsomorphismKey:
         return order
 
 
-def repeated_runs(certificates: Sequence[Any], least: int) -> list[tuple[int, int, int]]:
-    """(start, period, repetitions) of every run that repeats at least `least` times, from left to right."""
-    found, start = [], 0
-    while start < len(certificates):
+def repeated_runs(signs: Any, least: int) -> list[tuple[int, int, int]]:
+    """(start, period, repetitions) of every run that repeats at least `least` times, from left to right.
+
+    signs: an array.
+    """
+    found, start, changes = [], 0, dict[int, list[int]]()
+    while start < len(signs):
         best = (1, 1)
-        for period in range(1, min(LONGEST_PERIOD, (len(certificates) - start) // least) + 1):
-            end = start + period
-            while end < len(certificates) and certificates[end] == certificates[end - period]:
-                end += 1
+        for period in range(1, min(LONGEST_PERIOD, (len(signs) - start) // least) + 1):
+            if period not in changes:
+                changes[period] = (numpy.flatnonzero(signs[period:] != signs[:-period]) + period).tolist()
+            place = bisect_left(changes[period], start + period)
+            end = changes[period][place] if place < len(changes[period]) else len(signs)
             repetitions = (end - start) // period
             if repetitions >= least and repetitions * period > best[0] * best[1]:
                 best = (period, repetitions)
-                if end == len(certificates) and period == 1:
+                if end == len(signs) and period == 1:
                     break  # no longer period covers more
         if best[1] >= least:
             found.append((start, *best))

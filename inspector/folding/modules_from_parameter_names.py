@@ -9,6 +9,7 @@ both). Only boxes use this; in the model the module of the function stays unknow
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from inspector.folding.module_paths import common
 from inspector.graph import is_unknown
@@ -19,13 +20,16 @@ _Names = tuple[str, ...]
 """The path of a module, split into names."""
 
 
-def modules_from_parameter_names(of: Topology) -> list[_Names] | None:
-    """The path of every function; None if modules were recorded, or if no leaf is named after one."""
+def modules_from_parameter_names(of: Topology, names: Mapping[int, str | None]) -> list[_Names] | None:
+    """The path of every function; None if modules were recorded, or if no leaf is named after one.
+
+    names: of the leaves, by their AccumulateGrad.
+    """
+    holders = {leaf: _module(name) for leaf, name in names.items()}
+    if not any(holders.values()):
+        return None
     modules = zip(of.functions.modules, of.leaf_flags, strict=True)
     if not all(is_leaf or is_unknown(module) for module, is_leaf in modules):
-        return None
-    holders = {of.index[function]: _module(of.tensors.name(leaf)) for function, leaf in of.leaves.items()}
-    if not any(holders.values()):
         return None
     found: list[_Names] = [()] * len(of)
     takes: set[int] = set()
@@ -62,7 +66,9 @@ def _is_view(of: Topology, position: int) -> bool:
     return is_kind(name, NodeKind.VIEW) and is_kind(name, NodeKind.COVERS)
 
 
-def _module(name: object) -> _Names:
+def _module(name: str | None) -> _Names:
     """`blocks.3.fc.weight` → (blocks, 3, fc); () for a name that is not such a path."""
-    parts = str(name or "").split(".")
+    if not name or "." not in name:
+        return ()
+    parts = name.split(".")
     return tuple(parts[:-1]) if all(part.isidentifier() or part.isdigit() for part in parts) else ()

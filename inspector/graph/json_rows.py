@@ -78,6 +78,16 @@ def _edge_value(key: str, value: Any) -> Any:
     return decode(value) if key in _EDGE_VALUES else value
 
 
+def decoded_node(row: dict[str, Any]) -> dict[str, Any]:
+    """Some of the keys of a node's row, as they are in a Graph."""
+    return {key: _node_value(key, value) for key, value in row.items()}
+
+
+def decoded_edge(row: dict[str, Any]) -> dict[str, Any]:
+    """Some of the keys of an edge's row, as they are in a Graph."""
+    return {key: _edge_value(key, value) for key, value in row.items()}
+
+
 def _node(row: dict[str, Any]) -> dict[str, Any]:
     attributes = row.copy()
     del attributes["id"]

@@ -116,7 +116,7 @@ def _part(problem: Problem, members: Sequence[str], ends: tuple[str, str]) -> tu
 def _renamed(part: Problem, names: dict[str, str]) -> Problem:
     """The part with boxes and routes named by number, so that equal parts are equal."""
     routes = [
-        replace(route, id=f"{number:06d}", source=names[route.source], target=names[route.target])
+        Route(f"{number:06d}", names[route.source], names[route.target], route.label, route.below, route.level)
         for number, route in enumerate(part.routes)
     ]
     return replace(

@@ -363,7 +363,7 @@ def _mirrored(placement: Placement, horizontal: bool) -> Placement:
         x, y = (-item.right, item.y) if horizontal else (item.x, -item.bottom)
         return Rectangle(x, y, item.width, item.height)
 
-    def point(item: Point) -> Point:
-        return (-item[0], item[1]) if horizontal else (item[0], -item[1])
+    def spline(points: tuple[Point, ...]) -> tuple[Point, ...]:
+        return tuple([(-x, y) if horizontal else (x, -y) for x, y in points])
 
-    return placement.mapped(area, point)
+    return placement.mapped(area, spline)

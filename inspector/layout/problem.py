@@ -122,15 +122,26 @@ class Placement:
         texts = (room for room in (*self.labels.values(), *self.below.values()) if room.width)
         return bounds([*self.boxes.values(), *texts])
 
-    def mapped(self, area: Callable[[Rectangle], Rectangle], point: Callable[[Point], Point]) -> Placement:
-        """The placement with a function applied to every area, and one to every point of a wire."""
+    def mapped(
+        self,
+        area: Callable[[Rectangle], Rectangle],
+        spline: Callable[[tuple[Point, ...]], tuple[Point, ...]],
+    ) -> Placement:
+        """The placement with a function applied to every area, and one to the points of every wire."""
         return Placement(
             {box: area(item) for box, item in self.boxes.items()},
-            {wire: tuple(map(point, points)) for wire, points in self.wires.items()},
+            {wire: spline(points) for wire, points in self.wires.items()},
             {wire: area(item) for wire, item in self.labels.items()},
             {wire: area(item) for wire, item in self.below.items()},
         )
 
     def moved(self, dx: float, dy: float) -> Placement:
         """The placement at another position."""
-        return self.mapped(lambda area: area.moved(dx, dy), lambda point: (point[0] + dx, point[1] + dy))
+
+        def area(item: Rectangle) -> Rectangle:
+            return Rectangle(item.x + dx, item.y + dy, item.width, item.height)
+
+        def spline(points: tuple[Point, ...]) -> tuple[Point, ...]:
+            return tuple([(x + dx, y + dy) for x, y in points])
+
+        return self.mapped(area, spline)

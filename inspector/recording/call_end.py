@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Set
 from dataclasses import replace
 from typing import Any
 
 import torch
 
-from inspector.derivatives import add_local_derivatives
+from inspector.graph import Graph
 from inspector.recording.call_count import CallCount
 from inspector.recording.cut_and_write_rows import CutAndWriteRows
 from inspector.recording.grad_reads import GradReads
@@ -36,7 +36,11 @@ class CallEnd:
     reads: the grads that the script read between the calls; None if the forward is not recorded.
     """
 
-    def __init__(self, recorders: Recorders, plan: WatchPlan, count: CallCount) -> None:
+    def __init__(
+        self, recorders: Recorders, plan: WatchPlan, count: CallCount, derive: Callable[[Graph], None]
+    ) -> None:
+        """derive: adds derivatives in symbols to the rows of a graph, when they are built."""
+        self._derive = derive
         forward = recorders.forward
         self._count = count
         self._recorders = recorders
@@ -97,7 +101,7 @@ class CallEnd:
         nodes = None if forward is None else forward.nodes()
         record.nested = run(NESTED, lambda: token.watch.nested.rows(nodes), no_nested_calls())
         graph = build_graph(record, ids, flow, nodes)
-        graph.refine(lambda graph: run(SYMBOLS, lambda: add_local_derivatives(graph), None))
+        graph.refine(lambda graph: run(SYMBOLS, lambda: self._derive(graph), None))
         wanted = None if head.wanted is None else [ids.tensor(pair) for pair in head.wanted if pair is not None]
         contains = run(RETAINED, lambda: recorders.retained.ends(head.index, record), no_rows(Contained))
         setting = replace(head.setting, wanted=wanted, contains=contains)

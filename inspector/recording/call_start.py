@@ -35,7 +35,7 @@ from inspector.tracing.roots import edges_of, gradient_edge
 from inspector.tracing.snapshot import GraphSnapshot
 from inspector.tracing.traced_graph import Pair
 from inspector.tracing.walk import walk
-from inspector.user_code.library_lines import source_of
+from inspector.user_code.library_lines import source_of, users_frame
 from inspector.user_code.module_names import root_names
 from inspector.user_code.paths import UserFiles
 from inspector.user_code.variable_names import Names, names_from
@@ -151,7 +151,7 @@ class CallStart:
         names = run(NAMES, lambda: names_from(call.frame, recorders.files, recorders.inventory.given()), Names())
         if recorders.forward is not None:
             called = recorders.forward.record.modules
-            called.root_names = run(NAMES, lambda: root_names(called.alive(), names), ())
+            called.root_names = run(NAMES, lambda: root_names(called.alive(), names, called.members()), ())
         return names
 
     def _mode(self, index: int, small: bool, call: EngineCall) -> Literal["full", "light"]:
@@ -209,10 +209,7 @@ def _capture(
 
 
 def _location(call: EngineCall, files: UserFiles) -> Source | Unknown:
-    frame = call.frame
-    while frame is not None and not files.is_users(frame.f_code.co_filename):
-        frame = frame.f_back
-    frame = frame or call.frame
+    frame = users_frame(call.frame, files) or call.frame
     if frame is None:
         return {"unknown": "backward was not called from Python"}
     return source_of(frame, call.frame, files)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any, cast
 
 from inspector.recording.forward import ForwardRecord, ThreadNodes
@@ -32,7 +33,7 @@ class CutAndWriteRows:
         cuts = self._recorded.cuts()
         earlier = [*self._cut_counts, *([0] * (len(cuts) - len(self._cut_counts)))]
         self._cut_counts = [cut["count"] for cut in cuts]
-        into = self._reached(record, ids) if head.setting.recording == "full" else {}
+        into = self._reached(record, ids) if cuts and head.setting.recording == "full" else {}
         made = [
             self._engine_threads.thread_counter_at(record.nodes[position].sequence_nr)
             for position, _ in record.roots
@@ -76,17 +77,19 @@ class CutAndWriteRows:
 
     def write_rows(self, head: CallInfo, record: TracedGraph, ids: Ids, tracing: GraphSnapshot) -> list[WriteRow]:
         """The writes of `_new_writes`, and the writes through arrays that share memory with saved tensors."""
-        writes = self._new_writes(SavedMemory(record, ids, self._engine_threads.thread_counter_at))
+        writes = self._new_writes(lambda: SavedMemory(record, ids, self._engine_threads.thread_counter_at))
         by_arrays: list[WriteRow] = []
         if head.setting.recording == "full":
             nodes, sources = ThreadNodes(self._forward), self._forward.sources
             by_arrays = written_by_arrays(record, ids, nodes, sources.array_writes)
         return [*(cast(WriteRow, self._row(write, "to", ids, tracing)) for write in writes), *by_arrays]
 
-    def _new_writes(self, saved: SavedMemory) -> list[dict[str, Any]]:
+    def _new_writes(self, saved_memory: Callable[[], SavedMemory]) -> list[dict[str, Any]]:
         """The writes since the last call, and earlier ones that overwrote saved tensors of this graph."""
-        writes = [write | {"saved": saved.saved_in(write)} for write in self._recorded.writes()]
+        writes = self._recorded.writes()
         new, self._writes = self._writes, len(writes)
+        saved = saved_memory() if writes else None
+        writes = [write | {"saved": saved.saved_in(write)} for write in writes if saved is not None]
         return [
             write
             for number, write in enumerate(writes)

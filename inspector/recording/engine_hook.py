@@ -96,6 +96,8 @@ class EngineHook:
         """Asked at each call, if it is not None, with the outputs of a call that accumulates, else with nothing:
         whether the engine runs without the observer being called. It may not raise, nor do what modes or tensor
         classes of the script would see."""
+        self.passed: Callable[[], None] | None = None
+        """Called after a call for which `passes` has returned true, under the lock of the observer."""
         _HOOKS.add(self)
 
     def install(self) -> None:
@@ -126,12 +128,18 @@ class EngineHook:
         def enter(*args: Any, **kwargs: Any) -> Any:
             passes = self.passes
             if passes is not None:  # written out: it runs in every step that is only counted
-                try:
-                    passed = busy.here or task() != outside or passes(roots(args, kwargs))
-                except Exception:  # torch is about to refuse the arguments
-                    passed = False
-                if passed:
+                if busy.here or task() != outside:
                     return original(*args, **kwargs)
+                try:
+                    is_left_out = passes(roots(args, kwargs))
+                except Exception:  # torch is about to refuse the arguments
+                    is_left_out = False
+                if is_left_out:
+                    result = original(*args, **kwargs)
+                    with self._turn:
+                        if (passed := self.passed) is not None:
+                            passed()
+                    return result
             call = without_dynamo(self._arguments, entry_point, args, kwargs)
             if call is None:
                 return self._run_unseen(original, entry_point, args, kwargs)

@@ -94,7 +94,7 @@ class GradientCapture:
             carrier = hook_carrier(self._shared)
         for node, name in zip(walk.nodes, walk.structure.names, strict=True):
             if not has_one_output(name) or not register_shared(node, carrier):
-                self._handles.append(_register_prehook(node, several))
+                self._handles.append(type(node).register_prehook(node, several))
 
     def _install_one_by_one(self, walk: Walk) -> None:
         """Fallback if torch does not say which Node is running: a pair of hooks for each."""
@@ -103,9 +103,10 @@ class GradientCapture:
             self._hook(node, self._incoming(current_node)[1], self._outgoing(current_node))
 
     def _hook(self, node: AutogradNode, several: Callable[..., None], leave: Callable[..., None]) -> None:
-        self._handles.append(_register_prehook(node, several))
+        kind = type(node)  # by the methods of the class: a custom Function may have set `ctx.register_hook`
+        self._handles.append(kind.register_prehook(node, several))
         if self._batch.level == "full":
-            self._handles.append(_register_hook(node, leave))
+            self._handles.append(kind.register_hook(node, leave))
 
     def _incoming(
         self, current_node: Callable[[], AutogradNode]
@@ -164,17 +165,6 @@ class GradientCapture:
                 self.flow.captured[pair] = value = self._batch.add(gradient)
                 if self._creation is not None:
                     self._creation.flows((gradient,), (value,))
-
-
-# By the methods of the class: a custom Function may have set `ctx.register_hook`.
-
-
-def _register_prehook(node: AutogradNode, hook: Callable[..., None]) -> Any:
-    return type(node).register_prehook(node, hook)
-
-
-def _register_hook(node: AutogradNode, hook: Callable[..., None]) -> Any:
-    return type(node).register_hook(node, hook)
 
 
 def _same(node: AutogradNode) -> AutogradNode:

@@ -62,6 +62,8 @@ def written_by_arrays(
     `array_writes` finds the statements that write to such arrays.
     """
     rows: list[WriteRow] = []
+    if not any(seen.shared for seen in (*record.constants, *record.tensors.values())):
+        return rows  # nearly always
     for position, node in enumerate(record.nodes):
         changed = [saved for saved in node.saved if _has_changed(record, saved, forward)]
         source = _array_write(forward.source(node.sequence_nr), array_writes()) if changed else None

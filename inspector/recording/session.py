@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 import torch
 
 from inspector import torch_api
+from inspector.derivatives import add_local_derivatives
+from inspector.graph import Graph
 from inspector.recording.call_count import CallCount
 from inspector.recording.call_end import CallEnd
 from inspector.recording.call_start import Before, CallStart
@@ -46,6 +48,7 @@ class Callbacks:
     progress: a context manager, open with a text while the script waits for the inspector.
     before: for each recorded call before backward runs, with its index, its roots and the script's names.
     is_wanted: whether a call is of the parameters that are recorded; other calls only get a number.
+    derive: adds derivatives in symbols to the rows of a graph.
     """
 
     on_done: Callable[[], None] = lambda: None
@@ -53,6 +56,7 @@ class Callbacks:
     progress: Callable[[str], contextlib.AbstractContextManager[None]] = lambda text: contextlib.nullcontext()
     before: Before | None = None
     is_wanted: Callable[[EngineCall], bool] = lambda call: True
+    derive: Callable[[Graph], None] = add_local_derivatives
 
 
 _Begun: TypeAlias = OpenCall | CountedCall
@@ -88,7 +92,7 @@ class Session:
         self._count = CallCount(plan, self._recorders.training)
         self._engine = EngineHook(self)
         self._starts = CallStart(self._recorders, plan, self._count, self._callbacks.before)
-        self._ends = CallEnd(self._recorders, plan, self._count)
+        self._ends = CallEnd(self._recorders, plan, self._count, self._callbacks.derive)
         self._references = contextlib.ExitStack()
 
     # Start and end

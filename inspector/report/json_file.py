@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 
-from inspector.folding import fold
 from inspector.report.check import check
 from inspector.report.checking import Mismatch
 from inspector.report.json_rows import from_rows, to_rows
@@ -88,6 +87,8 @@ def _folded(call: BackwardCall, whole: str) -> BackwardCall:
     """The call with its graph folded, if it is large."""
     if not _is_large(call):
         return call
+    from inspector.folding import fold  # for large graphs only
+
     graph = fold(call.graph)
     # Replaces the hint on unfolding, which a saved report cannot do.
     graph.note = f"{graph.note.rpartition('; ')[0]}; {whole} has all of them"

@@ -64,7 +64,7 @@ def plan_modules(subject: Subject) -> Plan:
     full = {key: name for key, node in shown if (name := _name(node, passes))}
     short = _short_names(list(full.values()))
     drawn = [
-        replace(_box(subject, key, node, scale), texts=_texts(subject, node, short.get(full.get(key, ""), "")))
+        _box(subject, key, node, scale, _texts(subject, node, short.get(full.get(key, ""), "")))
         for key, node in shown
     ]
     boxes = [_marked(box, marks.get(box.id, [])) for box in drawn]
@@ -145,18 +145,19 @@ def _shown(subject: Subject) -> Iterator[tuple[str, FunctionRow | FoldRow]]:
             yield identifier, function  # a root that is a leaf
 
 
-def _box(subject: Subject, identifier: str, node: FunctionRow | FoldRow, scale: _Scale) -> PlannedBox:
-    """A box without its texts."""
+def _box(
+    subject: Subject, identifier: str, node: FunctionRow | FoldRow, scale: _Scale, texts: tuple[StyledText, ...]
+) -> PlannedBox:
     if node["kind"] == "function":
         bad = subject.ran and norm_range([node["gradient"]])["nans"]
-        return PlannedBox(identifier, "pill", (), ink="error" if bad else "ink", fill="function")
+        return PlannedBox(identifier, "pill", texts, ink="error" if bad else "ink", fill="function")
     shape: PlannedShape = "stack" if node["count"] > 1 else "card"
     gradient = _gradient_row(subject, node, scale)
-    rows = (gradient,) if _is_brief(subject) else (_size_row(node), gradient)
+    rows = (gradient,) if _is_brief(subject) else (_size_row(node, shares=_shares(subject, identifier)), gradient)
     if node["parameters"] and _has_room(subject):
         rows = (*rows, _parameter_row(subject, node))
     header = "leaf_header" if node["parameters"] else "header"
-    return PlannedBox(identifier, shape, (), rows, header=header)
+    return PlannedBox(identifier, shape, texts, rows, header=header)
 
 
 def _texts(subject: Subject, node: FunctionRow | FoldRow, name: str) -> tuple[StyledText, ...]:
@@ -243,13 +244,20 @@ def _is_brief(subject: Subject) -> bool:
     return subject.look.detail == "beginner"
 
 
-def _size_row(node: FoldRow) -> CardRow:
+def _shares(subject: Subject, identifier: str) -> bool:
+    """Whether a box uses a parameter that others use, too."""
+    rows = subject.graph.rows
+    followed = (rows.nodes[target] for target, _ in rows.out_edges(identifier))
+    return any(row["kind"] == "function" and row["is_leaf"] for row in followed)
+
+
+def _size_row(node: FoldRow, *, shares: bool = False) -> CardRow:
     nodes = pluralize(node["nodes"], "Node")
     if "nested_leaves" in node:
         leaves = node["parameters"] + node["nested_leaves"]
         return CardRow(nodes, (StyledText(pluralize(leaves, "leaf", "leaves"), "value"),))
     if not node["parameters"]:
-        return CardRow(nodes, (StyledText("no parameters", "quiet"),))
+        return CardRow(nodes, (StyledText("shared parameters" if shares else "no parameters", "quiet"),))
     return CardRow(nodes, (StyledText(pluralize(node["elements"], "parameter"), "value"),))
 
 

@@ -17,12 +17,13 @@ from inspector.styles.plan import SMALL_SIZE, TITLE_SIZE, LegendEntry, StyledTex
 from inspector.styles.shown_name import shown_name
 from inspector.styles.subject import Subject
 from inspector.styles.value_text import plain_text
-from inspector.typography import format_number
+from inspector.typography import change_text, format_number, pluralize
 
 LONGEST_CODE = 48
 """Characters of code that a title repeats."""
 _LONGEST_CALL = 32
 _MOST_ALIASES = 6
+_MOST_HOOKS = 3
 _ORDERS: dict[Order, str] = {
     "engine": "execution order",
     "textbook": "order by level, from the root",
@@ -123,11 +124,15 @@ def _given(subject: Subject) -> Iterator[StyledText]:
 
 def _changed(subject: Subject) -> Iterator[StyledText]:
     """`a hook changed the gradient of h: 13 → 130`."""
-    for change in hook_changes(subject.graph)[:_MOST_ALIASES] if subject.ran else ():
+    changes = hook_changes(subject.graph) if subject.ran else []
+    for change in changes[:_MOST_HOOKS]:
         tensor = subject.graph.tensor(change.tensor)
         name = subject.name(tensor) or subject.graph.function(change.function)["name"]
-        text = f"{format_number(change.sent)} → {format_number(change.arrived)}"
+        text = change_text(change.sent, change.arrived)
         yield StyledText(f"a hook changed the gradient of {name}: {text}", "quiet", size=SMALL_SIZE)
+    if len(changes) > _MOST_HOOKS:
+        text = f"hooks changed {pluralize(len(changes) - _MOST_HOOKS, 'more gradient')}"
+        yield StyledText(text, "quiet", size=SMALL_SIZE)
 
 
 def _aliases(subject: Subject) -> Iterator[StyledText]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Callable
 from itertools import repeat
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-import numpy
 import torch
 
 from inspector.graph.elements import MOST_ELEMENTS
@@ -16,10 +14,12 @@ from inspector.graph.values import FULL, Value, is_unknown, unknown
 from inspector.tensor_stats import on_device
 from inspector.tensor_stats.element_order import UNARRANGED, packed_elements
 from inspector.tensor_stats.histogram import sample
-from inspector.tensor_stats.memory_extent import MemoryExtent, in_memory_order, is_dense, memory_extent
+from inspector.tensor_stats.memory_extent import MemoryExtent, extent_of, in_memory_order, is_dense, memory_extent
 from inspector.tensor_stats.plain_tensor import ORDINARY, dtype_name, is_ordinary, plain_tensor, stored
-from inspector.tensor_stats.small_tensor_pool import MeasuredTensor, SmallTensorPool, fits
+from inspector.tensor_stats.row_shares import blocks_are_alike, must_be_alike
+from inspector.tensor_stats.small_tensor_pool import MeasuredTensor, NormsByKey, SmallTensorPool, fits
 from inspector.tensor_stats.statistics import (
+    BLOCK,
     COUNTS,
     NAMES,
     REDUCED_AS_THEY_ARE,
@@ -28,8 +28,8 @@ from inspector.tensor_stats.statistics import (
     sums,
     tensor_norm,
 )
-from inspector.torch_api.modes import any_mode_active, is_unobserved, set_grad_enabled, unobserved
-from inspector.torch_api.tensors import is_transformed, storage_id, version_counter
+from inspector.torch_api.modes import is_observed, is_unobserved, set_grad_enabled, unobserved
+from inspector.torch_api.tensors import is_transformed, version_counter
 
 _version = version_counter()
 
@@ -54,8 +54,8 @@ class Pending:
         """The packed elements of a summary, if it is that of a small tensor of real numbers."""
         return None
 
-    def request_row_norms(self, most: int, receive: Callable[[numpy.ndarray], None]) -> bool:
-        """Call `receive` with the norms of the tensor's rows, in float64, when the value is computed.
+    def request_row_norms(self, most: int, norms: NormsByKey, key: int) -> bool:
+        """Put the norms of the tensor's rows into `norms` when the value is computed.
 
         Not if the rows are alike.
 
@@ -63,11 +63,9 @@ class Pending:
         or its rows must be measured by themselves."""
         return False
 
-    @property
-    def largest_share(self) -> float | None:
-        """The largest share of one element of the square of the norm, if all elements are finite and this is known
-        already."""
-        return None
+    def has_alike_rows(self) -> bool:
+        """Whether it is known already that all rows of the tensor are finite and none stands out."""
+        return False
 
     @property
     def is_none(self) -> bool:
@@ -103,16 +101,18 @@ class PendingNorm(Pending):
 class _Summary(Pending):
     """The summary of a tensor, converted on access, so that the script only waits for the reductions.
 
-    held: the tensor whose elements were measured; None if only some were stored.
+    arranged: the strides of the elements that were measured, None if they are contiguous; UNARRANGED if only some
+    were stored.
     """
 
     __slots__ = ("arranged", "dtype", "measured", "shape")
 
-    def __init__(self, tensor: torch.Tensor, measured: MeasuredTensor, held: torch.Tensor | None) -> None:
+    def __init__(
+        self, tensor: torch.Tensor, measured: MeasuredTensor, arranged: tuple[int, ...] | None
+    ) -> None:
         self._value = None
         self.shape, self.dtype = tensor.shape, tensor.dtype
-        self.measured = measured
-        self.arranged = UNARRANGED if held is None else None if held.is_contiguous() else held.stride()
+        self.measured, self.arranged = measured, arranged
 
     @property
     def elements(self) -> str | None:
@@ -126,16 +126,21 @@ class _Summary(Pending):
         except Exception:  # the statistics are worth more
             return None
 
-    def request_row_norms(self, most: int, receive: Callable[[numpy.ndarray], None]) -> bool:
-        if not self.shape or not 1 < self.shape[0] <= most or self.arranged == UNARRANGED:
+    def request_row_norms(self, most: int, norms: NormsByKey, key: int) -> bool:
+        shape, arranged = self.shape, self.arranged
+        if not shape or not 1 < shape[0] <= most:
             return False
-        if not (self.arranged is None or is_dense(self.shape, self.arranged)):
+        if arranged is not None and (arranged == UNARRANGED or not is_dense(shape, arranged)):
             return False
-        return self.measured.request_row_norms((self.shape, self.arranged), receive)
+        return self.measured.request_row_norms((shape, arranged), norms, key)
 
-    @property
-    def largest_share(self) -> float | None:
-        return self.measured.largest_share
+    def has_alike_rows(self) -> bool:
+        share, rows, count = self.measured.largest_share, self.shape[0], self.shape.numel()
+        if share is None:
+            return False
+        if must_be_alike(rows, count, share):
+            return True
+        return self.arranged is None and blocks_are_alike(self.measured.block_norms, BLOCK, rows, count)
 
     @property
     def value(self) -> Value:
@@ -157,28 +162,20 @@ class _Summary(Pending):
             return unknown("not read back")
         found: dict[str, Any] = {"shape": list(map(int, self.shape)), "dtype": dtype_name(self.dtype)}
         found.update(zip(NAMES, numbers, strict=False))
-        for name in COUNTS if len(numbers) == len(NAMES) else ():
-            found[name] = int(found[name])
+        if len(numbers) == len(NAMES):
+            found.update(zip(COUNTS, map(int, numbers[-len(COUNTS) :]), strict=True))
         with contextlib.suppress(Exception):  # the numbers above are worth more than their histogram
             if (counts := self.measured.histogram) is not None:
                 found["histogram"] = counts
         return found
 
 
-_Key: TypeAlias = tuple[int, torch.dtype, int, MemoryExtent]
-"""Identifies elements: the address of their storage object, their dtype, offset and extent."""
+_Key: TypeAlias = tuple[int, torch.dtype, MemoryExtent]
+"""Identifies elements: their address, dtype and extent."""
 
-
-def _key(tensor: torch.Tensor, memory: torch.UntypedStorage) -> _Key:
-    return storage_id(memory), tensor.dtype, int(tensor.storage_offset()), memory_extent(tensor)
-
-
-class _Met(NamedTuple):
-    """Elements that were measured. version: None if writes to them may not be counted."""
-
-    memory: weakref.ref[torch.UntypedStorage]  # to check that the address was not reused
-    version: int | None
-    measured: MeasuredTensor
+_Met: TypeAlias = tuple[weakref.ref[torch.UntypedStorage], int | None, bool, MeasuredTensor]
+"""Elements that were measured: their storage, to check that the address was not reused, their version, whether it
+counts all writes to them, and their numbers."""
 
 
 class Batch:
@@ -204,7 +201,7 @@ class Batch:
         self._earlier = earlier
         self._waiting: list[_Waiting] = []
         self._met: dict[_Key, _Met] = {}
-        self._pool = SmallTensorPool(holds=holds)
+        self._pool = SmallTensorPool()
 
     def add(self, tensor: torch.Tensor | None, *, counted: bool = False) -> Pending:
         """The value of `tensor`: in full up to 9 elements, else its statistics. Never raises.
@@ -229,8 +226,8 @@ class Batch:
             if self._is_light:
                 if (found := quick_norm(tensor)) is not None:
                     return PendingNorm(*found)
-            elif trusts and (measured := self._dense(tensor)) is not None:
-                return _Summary(tensor, measured, tensor)
+            elif trusts and (summary := self._dense(tensor)) is not None:
+                return summary
             if is_ordinary(tensor) and is_unobserved(tensor):
                 return self._add(tensor, trusts)
             with unobserved():
@@ -272,7 +269,9 @@ class Batch:
         held = stored(elements)
         if held.is_neg():  # `x.conj().imag` shares the memory of `x.imag`
             held = held.resolve_neg()
-        whole = held if held.shape == tensor.shape else None
+        arranged = None if held.is_contiguous() else held.stride()
+        if held.shape != tensor.shape:
+            arranged = UNARRANGED
         if not elements.is_cpu:
             held = in_memory_order(held, memory_extent(held)) if held.numel() else held
             numbers = (
@@ -280,79 +279,86 @@ class Batch:
                 if self._is_light
                 else on_device.summary_on_device(held, count - held.numel())
             )
-            return self._wait(_Summary(tensor, MeasuredTensor(), whole), numbers)
+            return self._wait(_Summary(tensor, MeasuredTensor(), arranged), numbers)
         if self._is_light:
             return PendingNorm(tensor.shape, tensor.dtype, tensor_norm(held))
         if held.numel() != count:
-            return _Summary(tensor, self._numbers(held, count - held.numel()), None)
+            return _Summary(tensor, self._numbers(held, count - held.numel()), UNARRANGED)
         if fits(held) and not trusts:
-            return _Summary(tensor, self._pool.add(held), whole)
-        return _Summary(tensor, self._measured(held, trusts), whole)
+            return _Summary(tensor, self._pool.add(held), arranged)
+        return _Summary(tensor, self._measured(held, trusts), arranged)
 
-    def _dense(self, tensor: torch.Tensor) -> MeasuredTensor | None:
-        """The numbers of a large dense CPU tensor, for which an equal version implies equal elements.
+    def _dense(self, tensor: torch.Tensor) -> _Summary | None:
+        """The summary of a large dense CPU tensor, for which an equal version implies equal elements.
 
         Most tensors of most scripts are of this kind, and half of them are views of measured elements, which is
         checked first. None for other tensors, for tensors that need more checks, and if user code would observe
         the operations.
         """
-        if type(tensor) not in ORDINARY or any_mode_active() or not tensor.is_cpu or tensor.is_neg():
+        if type(tensor) not in ORDINARY or is_observed() or not tensor.is_cpu or tensor.is_neg():
             return None
         try:
-            memory = tensor.untyped_storage()
-            key = _key(tensor, memory)
-            version = _version(tensor)
+            memory, version = tensor.untyped_storage(), _version(tensor)
+            arranged = None if tensor.is_contiguous() else tensor.stride()
+            key = tensor.data_ptr(), tensor.dtype, extent_of(tensor, arranged)
         except (RuntimeError, TypeError):  # no storage, unknown size, or no version counter
             return None
-        met = self._met_there(memory, key)
         if not memory.resizable():  # shared with a numpy array
             return None
-        if met is not None and met.version == version:
-            return met.measured
+        met = self._met.get(key) or (None if self._earlier is None else self._earlier._met.get(key))
+        if met is not None and met[1] == version and met[2] and met[0]() is memory:
+            return _Summary(tensor, met[3], arranged)
         if tensor.dtype not in REDUCED_AS_THEY_ARE or tensor.numel() <= FULL or not memory.nbytes():
             return None
         if tensor.is_nested or is_transformed(tensor):
             return None
         if not tensor.requires_grad or not torch.is_grad_enabled():
-            return self._measure(tensor, key, met, version)
+            return _Summary(tensor, self._measure(tensor, memory, key, (version, True)), arranged)
         set_grad_enabled(False)
         try:
-            return self._measure(tensor, key, met, version)
+            return _Summary(tensor, self._measure(tensor, memory, key, (version, True)), arranged)
         finally:
             set_grad_enabled(True)
 
     def _met_there(self, memory: torch.UntypedStorage, key: _Key) -> _Met | None:
-        met = self._met.get(key) or (self._earlier._met.get(key) if self._earlier is not None else None)
-        return None if met is None or met.memory() is not memory else met
+        met = self._met.get(key) or (None if self._earlier is None else self._earlier._met.get(key))
+        return None if met is None or met[0]() is not memory else met
 
     def _measured(self, elements: torch.Tensor, trusts: bool) -> MeasuredTensor:
         """The numbers of strided elements, which may have been measured before."""
         memory = elements.untyped_storage()
-        key = _key(elements, memory)
-        version = None
-        if trusts and not elements.is_inference() and memory.resizable():  # else shared with a numpy array
-            version = _version(elements)
+        key = elements.data_ptr(), elements.dtype, memory_extent(elements)
+        version = None if elements.is_inference() else _version(elements)
+        trusts = trusts and version is not None and memory.resizable()  # else shared with a numpy array
         met = self._met_there(memory, key)
-        if met is not None and version is not None and met.version == version:
-            return met.measured
-        return self._measure(elements, key, met, version)
+        if met is not None and trusts and met[2] and met[1] == version:
+            return met[3]
+        return self._measure(elements, memory, key, (version, trusts))
 
-    def _measure(self, elements: torch.Tensor, key: _Key, met: _Met | None, version: int | None) -> MeasuredTensor:
-        """met: an earlier measurement of these elements, at another version or without a reliable version."""
+    def _measure(
+        self, elements: torch.Tensor, memory: torch.UntypedStorage, key: _Key, counted: tuple[int | None, bool]
+    ) -> MeasuredTensor:
+        """The numbers of elements that were not measured at this version, or that have no reliable version.
+
+        counted: the version, and whether it counts all writes.
+        """
         if fits(elements):
-            measured = self._pool.add(elements)
+            measured: MeasuredTensor = self._pool.add(elements)
         else:
+            met = self._met_there(memory, key)
             elements = in_memory_order(elements, key[-1])
             is_small = elements.numel() <= MOST_ELEMENTS  # then their order counts
-            if met is None or is_small or met.measured.numbers[:2] != sums(elements):
+            is_other = met is None or is_small or met[1] != counted[0]  # else the sums are read for nothing
+            if met is None or is_other or met[3].numbers[:2] != sums(elements):
                 measured = self._numbers(elements, 0)
             else:
-                measured = met.measured
-        self._met[key] = _Met(weakref.ref(elements.untyped_storage()), version, measured)
+                measured = met[3]
+        self._met[key] = weakref.ref(memory), *counted, measured
         return measured
 
     def _numbers(self, elements: torch.Tensor, implied: int) -> MeasuredTensor:
-        return MeasuredTensor(statistics(elements, implied), sample(elements))
+        norms: list[float] = []
+        return MeasuredTensor(statistics(elements, implied, norms), sample(elements), norms)
 
     def _wait(self, pending: Pending, tensor: torch.Tensor) -> Pending:
         self._waiting.append((pending, tensor))

@@ -15,7 +15,12 @@ largest stride first. Views of the same elements in another shape or order have 
 
 def memory_extent(tensor: torch.Tensor) -> MemoryExtent:
     """The memory extent of a tensor that is not empty, relative to its `storage_offset`."""
-    return _whole(tensor.numel()) if tensor.is_contiguous() else _merged(tensor.shape, tensor.stride())
+    return extent_of(tensor, None if tensor.is_contiguous() else tensor.stride())
+
+
+def extent_of(tensor: torch.Tensor, strides: tuple[int, ...] | None) -> MemoryExtent:
+    """`memory_extent` of a tensor with these strides, None if it is contiguous."""
+    return _whole(tensor.numel()) if strides is None else _merged(tensor.shape, strides)
 
 
 def is_dense(shape: torch.Size, stride: tuple[int, ...]) -> bool:

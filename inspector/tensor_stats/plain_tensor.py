@@ -31,11 +31,14 @@ def memory_of(tensor: torch.Tensor) -> Memory | None:
     """The memory range of a tensor, valid while it is alive; None if it has no storage of its own."""
     if not has_memory(tensor) or tensor.is_meta:
         return None
-    address = tensor.untyped_storage().data_ptr()
-    if address == 0 or tensor.numel() == 0:
+    try:
+        address, count = tensor.untyped_storage().data_ptr(), tensor.numel()
+    except RuntimeError:  # the zeros of forward mode, which torch makes without memory
+        return None
+    if address == 0 or count == 0:
         return None
     if tensor.is_contiguous():
-        reach = tensor.numel() - 1
+        reach = count - 1
     else:
         reach = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
     first, width = int(tensor.storage_offset()), tensor.element_size()
@@ -52,7 +55,7 @@ def has_memory(tensor: torch.Tensor) -> bool:
 def is_shared(tensor: torch.Tensor) -> bool:
     """Whether a tensor shares its memory with a numpy array, in either direction. torch does not resize such
     storages."""
-    if type(tensor) is not torch.Tensor or tensor.device.type != "cpu" or not has_memory(tensor):
+    if type(tensor) is not torch.Tensor or not tensor.is_cpu or not has_memory(tensor):
         return False
     return not tensor.untyped_storage().resizable()
 

@@ -44,12 +44,12 @@ def precise_norm(tensor: torch.Tensor) -> float:
     return norm if whole == count else math.hypot(norm, float(_vector_norm(flat[whole:])))
 
 
-def precise_norms(matrix: torch.Tensor, squares: torch.Tensor) -> list[float]:
-    """The norms of the rows of a matrix, as from `precise_norm`. squares: of its elements."""
+def precise_norms(matrix: torch.Tensor) -> list[float]:
+    """The norms of the rows of a matrix, as from `precise_norm`."""
     if matrix.shape[1] <= _SHORT or matrix.dtype is torch.float64:
         norms: list[float] = _vector_norm(matrix, dim=1).tolist()
         return norms
-    return [math.sqrt(square) for square in squares.sum(1).tolist()]
+    return [math.sqrt(square) for square in matrix.square().sum(1).tolist()]
 
 
 def without_repetitions(tensor: torch.Tensor) -> tuple[torch.Tensor, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterable, Sequence
-from functools import partial
 
 import numpy
 import torch
@@ -14,8 +13,8 @@ from inspector.graph.row_types import GradientRows
 from inspector.tensor_stats.batch import Batch, Pending
 from inspector.tensor_stats.on_device import widest
 from inspector.tensor_stats.plain_tensor import ORDINARY
-from inspector.tensor_stats.row_shares import CARRIES, LEAST, are_alike, are_norms_surely_alike, must_be_alike
-from inspector.torch_api.modes import any_mode_active
+from inspector.tensor_stats.row_shares import CARRIES, LEAST, are_alike, are_norms_surely_alike
+from inspector.torch_api.modes import hidden
 from inspector.torch_api.tensors import is_transformed
 
 MOST_ROWS = 4096
@@ -33,12 +32,15 @@ _MOST_KEPT = 1 << 17
 
 def row_norms(gradient: torch.Tensor | None) -> torch.Tensor | None:
     """The 2-norm of each row, on the gradient's device, in float64 where it has that; None if the gradient has no
-    rows, if it has more than MOST_ROWS, and if user code would observe the operations."""
-    return _measured(gradient) if gradient is not None and _has_rows(gradient) else None
+    rows, and if it has more than MOST_ROWS."""
+    if gradient is None or type(gradient) not in ORDINARY:
+        return None
+    with hidden():
+        return _measured(gradient) if _has_rows(gradient) else None
 
 
 def _has_rows(gradient: torch.Tensor) -> bool:
-    if type(gradient) not in ORDINARY or any_mode_active() or is_transformed(gradient):
+    if is_transformed(gradient):
         return False
     if gradient.layout is not torch.strided or gradient.is_nested or gradient.is_neg():
         return False
@@ -109,9 +111,12 @@ class RowNorms:
         """Measure the gradient that arrived at a Node. value: of this gradient."""
         if position in self.left_out or self._left <= 0 or type(gradient) not in ORDINARY or gradient.is_nested:
             return
-        if value.request_row_norms(MOST_ROWS, partial(self._norms.__setitem__, position)):
+        if value.request_row_norms(MOST_ROWS, self._norms, position):
             self._left -= gradient.shape[0]
-        elif (norms := self._measure(gradient, value)) is not None:
+            return
+        with hidden():
+            norms = self._measure(gradient, value)
+        if norms is not None:
             self._norms[position] = norms
             self._left -= gradient.shape[0]
 
@@ -119,8 +124,7 @@ class RowNorms:
         """The norms of rows that are not measured with others, pending on a device; None if none can stand out."""
         if not _has_rows(gradient):
             return None
-        share = value.largest_share
-        if share is not None and must_be_alike(gradient.shape[0], gradient.numel(), share):
+        if value.has_alike_rows():
             return None
         norms = _stand_out(gradient)
         if norms is None:

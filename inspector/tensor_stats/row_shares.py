@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy
 import torch
@@ -55,9 +56,27 @@ def are_norms_surely_alike(norms: torch.Tensor) -> bool:
     return _TINY < square < math.inf and largest * largest < CARRIES * _MARGIN * square
 
 
+def blocks_are_alike(norms: Sequence[float], size: int, rows: int, count: int) -> bool:
+    """Whether no row of a finite gradient can stand out, from the norms of its blocks of `size` elements.
+
+    Each row is counted with all of the blocks that it shares with others. count: of the elements, row after row.
+    """
+    if 2 * rows > len(norms):
+        return False
+    sums = numpy.concatenate(([0.0], numpy.square(norms).cumsum()))
+    starts = numpy.arange(rows) * (count // rows)
+    most = sums[-(-(starts + count // rows) // size)] - sums[starts // size]
+    return bool(most.max() < CARRIES * _MARGIN * sums[-1])
+
+
 def must_be_alike(rows: int, count: int, share: float) -> bool:
     """Whether no row of a finite gradient can stand out, whatever its norm.
 
     count: of the elements. share: the largest share of one element of the gradient's square.
     """
-    return rows < LEAST or share * count / rows < CARRIES * _MARGIN
+    return share < harmless_share(rows, count)
+
+
+def harmless_share(rows: int, count: int) -> float:
+    """The share of one element of a finite gradient's square below which no row can stand out."""
+    return math.inf if rows < LEAST else CARRIES * _MARGIN * rows / count

@@ -18,7 +18,7 @@ import torch
 from inspector.graph.values import FULL
 from inspector.tensor_stats.plain_tensor import ORDINARY
 from inspector.tensor_stats.precise_norm import precise_norm, without_repetitions
-from inspector.torch_api.modes import dispatch_mode_count, function_mode_count
+from inspector.torch_api.modes import dispatch_mode_count, function_mode_count, is_profiling
 
 NAMES = ("norm", "mean", "min", "max", "zeros", "nans", "infinities")
 COUNTS = ("zeros", "nans", "infinities")
@@ -27,7 +27,7 @@ REDUCED_AS_THEY_ARE = (torch.float32, torch.float64)
 HALVES = (torch.float16, torch.bfloat16)
 SUMMED_IN_FLOAT32 = (torch.float32, *HALVES)
 
-_BLOCK = 1 << 17
+BLOCK = 1 << 17
 """Elements per block: half a megabyte of float32."""
 
 FEW = 1 << 14
@@ -71,7 +71,9 @@ def quick_norm(tensor: torch.Tensor | None, *, computed: bool = False) -> NormFa
     None for other tensors, for tensors that need more checks, and if user code would observe the operations.
     computed: whether torch has just computed the tensor, so that its storage cannot be freed.
     """
-    if type(tensor) not in ORDINARY or tensor is None or function_mode_count() or dispatch_mode_count():
+    if type(tensor) not in ORDINARY or tensor is None:
+        return None
+    if function_mode_count() or dispatch_mode_count() or is_profiling():  # each in C: Dynamo evaluates others
         return None
     try:
         if (
@@ -99,10 +101,13 @@ def sums(tensor: torch.Tensor) -> tuple[float, float]:
     return norm * math.sqrt(times), mean_of(total, norm, tensor.numel(), tensor.dtype)
 
 
-def statistics(tensor: torch.Tensor, implied: int = 0) -> TensorStatistics:
+def statistics(
+    tensor: torch.Tensor, implied: int = 0, block_norms: list[float] | None = None
+) -> TensorStatistics:
     """The numbers of all elements of `tensor`, and of `implied` zeros that are not stored.
 
     For a complex tensor those of its absolute values. NaN and Inf are only counted if the extremes are not finite.
+    block_norms: receives the norm of each `BLOCK` elements, if there are several.
     """
     tensor, times = (tensor, 1) if implied else without_repetitions(tensor)
     if _is_one_block(tensor) and tensor.numel() and not implied:
@@ -114,6 +119,8 @@ def statistics(tensor: torch.Tensor, implied: int = 0) -> TensorStatistics:
         rows.append((0.0, 0.0, 0.0, 0.0, implied, 0, 0))
     columns = list(zip(*rows, strict=True))
     norm = _root(columns[0])
+    if block_norms is not None:
+        block_norms += columns[0]
     return TensorStatistics(
         norm * math.sqrt(times),
         mean_of(sum(columns[1]), norm, tensor.numel() + implied, tensor.dtype),
@@ -136,12 +143,12 @@ def mean_of(total: float, norm: float, count: int, dtype: torch.dtype) -> float:
 
 
 def _is_one_block(tensor: torch.Tensor) -> bool:
-    return tensor.numel() <= _BLOCK and tensor.dtype in REDUCED_AS_THEY_ARE
+    return tensor.numel() <= BLOCK and tensor.dtype in REDUCED_AS_THEY_ARE
 
 
 def _blocks(tensor: torch.Tensor) -> Iterable[torch.Tensor]:
     """The tensor in blocks that torch can reduce."""
-    pieces = torch.split(tensor, _BLOCK) if tensor.dim() == 1 else halved(tensor, _BLOCK)
+    pieces = torch.split(tensor, BLOCK) if tensor.dim() == 1 else halved(tensor, BLOCK)
     if tensor.dtype in REDUCED_AS_THEY_ARE or tensor.dtype in HALVES:
         return pieces
     return (reducible(piece) for piece in pieces)
@@ -168,18 +175,18 @@ def _of_block(block: torch.Tensor) -> tuple[float, float, float, float, int, int
     zeros = block.numel() - _nonzero(block) if least <= 0 <= most else 0
     if math.isfinite(least) and math.isfinite(most):
         return _norm(block), _total(block), least, most, zeros, 0, 0
-    nans = int(torch.count_nonzero(torch.isnan(block)))
+    nans = int(torch.count_nonzero(torch.isnan(block))) if math.isnan(least) else 0
     if nans:
-        zeros = block.numel() - int(torch.count_nonzero(block))
+        zeros = block.numel() - _nonzero(block)
     infinities = int(torch.count_nonzero(torch.isinf(block)))
-    return _norm(block), _total(block), least, most, zeros, nans, infinities
+    return math.nan if nans else math.inf, least + most, least, most, zeros, nans, infinities
 
 
 def _extremes(block: torch.Tensor) -> tuple[float, float]:
-    if block.numel() <= FEW:
-        least, most = torch.aminmax(block)
-        return least.item(), most.item()
-    return block.amin().item(), block.amax().item()
+    if block.numel() > FEW and not block.is_contiguous():  # which torch would copy
+        return block.amin().item(), block.amax().item()
+    least, most = torch.aminmax(block)
+    return least.item(), most.item()
 
 
 def _nonzero(block: torch.Tensor) -> int:

@@ -18,7 +18,7 @@ from inspector.terminal.edge_arithmetic import ArithmeticText, flows, sums
 from inspector.terminal.labels import gradient, tensor_label, tensor_labels, value
 from inspector.terminal.text_cells import QUIET, columns, natural_width, wrapped
 from inspector.terminal.tree_lines import tensors_made, tree_cells, visits
-from inspector.typography import format_number
+from inspector.typography import change_text, pluralize
 
 _TREE_SHARE = 0.45
 """Maximum share of the width for the tree; above it the branches move closer together."""
@@ -26,6 +26,9 @@ _TREE_SHARE = 0.45
 _TENSOR_KEEPS = 16
 _SHRINK = ((1, 28), (0, 28), (1, 24), (2, 12), (1, _TENSOR_KEEPS), (0, 24), (1, 12), (3, 8))
 """(column, minimum width), in the order in which columns are shortened."""
+
+_MOST_HOOKS = 6
+"""Maximum number of gradients that hooks changed, in lines of their own."""
 
 Rows = list[list[Text]]
 
@@ -59,11 +62,14 @@ def derivation_lines(graph: Graph, width: int) -> list[Text]:
 
 def _hooks(graph: Graph, width: int) -> list[Text]:
     """`a hook changed the gradient of h: 13 → 130`."""
+    changes = hook_changes(graph)
     texts = [
         f"a hook changed the gradient of {tensor_label(graph.tensor(change.tensor), _TENSOR_KEEPS)}: "
-        f"{format_number(change.sent)} → {format_number(change.arrived)}"
-        for change in hook_changes(graph)
+        f"{change_text(change.sent, change.arrived)}"
+        for change in changes[:_MOST_HOOKS]
     ]
+    if len(changes) > _MOST_HOOKS:
+        texts.append(f"hooks changed {pluralize(len(changes) - _MOST_HOOKS, 'more gradient')}")
     lines = [line for text in texts for line in wrapped(Text(), Text(text, style=QUIET), width)]
     return [Text(), *lines] if lines else []
 

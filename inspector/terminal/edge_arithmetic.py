@@ -63,7 +63,7 @@ def _start(outputs: Sequence[TensorRow], arrived: Value) -> ArithmeticText:
     label = tensor_label(outputs[0]) if len(outputs) == 1 else ""
     seed = outputs[0].get("seed", arrived) if len(outputs) == 1 else arrived
     if seed != 1:
-        return ("" if len(outputs) != 1 or "seed" not in outputs[0] else "given "), seed
+        return ("" if len(outputs) != 1 or "seed" not in outputs[0] or is_unknown(seed) else "given "), seed
     return f"∂{operand(label)}/∂{operand(label)} = " if 0 < len(label) <= _SHORT_LABEL else "", seed
 
 

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.text import Text
 
 from inspector.graph import Graph, is_unknown
 from inspector.graph.row_types import LibraryLine, Source
-from inspector.merging.row_types import RankFinding
-from inspector.merging.rules import RANK_RULES
-from inspector.merging.rules.rule import rank_list
 from inspector.report import Finding, Report
 from inspector.report.row_types import Fault
 from inspector.report.timeline import NOT_RECORDED
 from inspector.terminal.labels import function_title, place, root_labels, tensor_label
 from inspector.terminal.text_cells import GRADIENT, QUIET, STRONG, fit_path, fit_text, wrapped
 from inspector.typography import sanitize
+
+if TYPE_CHECKING:
+    from inspector.merging.row_types import Ranks
 
 _SEVERITIES = ("error", "warning", "note")
 _TEXTS = ("rule", "severity", "message", "advice", "location", "parameters")
@@ -115,11 +116,21 @@ def _finding(finding: Finding, width: int) -> list[Text]:
         lines += _code(location, width) if library is None else _code(library, width)
         if library is not None:
             lines += _code(location, width, "from")
-    if isinstance(finding, RankFinding) and finding.rule not in RANK_RULES:  # whose messages name the ranks
-        lines += wrapped(Text("  on      ", style=QUIET), Text(rank_list(finding.ranks)), width)
+    if (ranks := getattr(finding, "ranks", None)) is not None:
+        lines += _on_ranks(finding, ranks, width)
     if finding.parameters:
         lines += wrapped(Text("  affects ", style=QUIET), Text(_few(finding.parameters, _AFFECTED)), width)
     return lines + wrapped(Text("  fix     ", style=QUIET), Text(fit_text(finding.advice, _LINES * width)), width)
+
+
+def _on_ranks(finding: Finding, ranks: Ranks, width: int) -> list[Text]:
+    """The ranks of a finding, unless its message names them."""
+    from inspector.merging.rules import RANK_RULES  # not needed for the report of one process
+    from inspector.merging.rules.rule import rank_list
+
+    if finding.rule in RANK_RULES:
+        return []
+    return wrapped(Text("  on      ", style=QUIET), Text(rank_list(ranks)), width)
 
 
 def _code(location: Source | Fault | LibraryLine, width: int, word: str = "at") -> list[Text]:

@@ -163,4 +163,5 @@ def _graph_blocks(graph: Graph, width: int, *, small: bool) -> list[list[Text]]:
     if not any(graph.functions()):
         without = [findings_and_footer.without_functions(graph, width)]
         return [*without, tensor_table(graph, width)] if any(graph.tensors()) else without
-    return [derivation_lines(graph, width), total_lines(graph, width), tensor_table(graph, width)]
+    derivation = derivation_lines(graph, width)
+    return [derivation, total_lines(graph, width, derivation), tensor_table(graph, width)]

@@ -15,7 +15,7 @@ from inspector.torch_api.formulas import FORMULAS
 from inspector.torch_api.gradcheck import SECOND_PASS
 from inspector.torch_api.gradient_buckets import GRADIENT_BUCKETS
 from inspector.torch_api.inner_operations import DISPATCH_MODE, OVERRIDE_CHECKS
-from inspector.torch_api.modes import FAST_PATHS, FUNCTION_MODES, HIDDEN_OPERATIONS
+from inspector.torch_api.modes import FAST_PATHS, FUNCTION_MODES, HIDDEN_OPERATIONS, PROFILING
 from inspector.torch_api.modules import MODULE_DICTIONARIES
 from inspector.torch_api.nodes import OUTPUT_METADATA, SEQUENCE_NUMBERS
 from inspector.torch_api.process_group import DEFAULT_GROUP
@@ -50,6 +50,7 @@ CAPABILITIES: tuple[Capability[Any], ...] = (
     OVERRIDE_CHECKS,
     DISPATCH_MODE,
     HIDDEN_OPERATIONS,
+    PROFILING,
     MODULE_DICTIONARIES,
     TRANSFORMS,
     BATCHED_GRADIENTS,

@@ -45,10 +45,10 @@ def norms_of(tensors: list[torch.Tensor]) -> torch.Tensor:
     return _stacked([_norm(tensor) for tensor in tensors])
 
 
-def narrow_norms_of(tensors: list[torch.Tensor]) -> torch.Tensor:
-    """The same without a look at each tensor, as float32: raises an error unless these are dense, on one device,
-    and of a dtype in `NARROW`. Only if `FOREACH_NORMS` is available."""
-    return torch.stack(torch._foreach_norm(tensors, 2, torch.float32))
+def narrow_norms_of(tensors: list[torch.Tensor]) -> tuple[torch.Tensor, ...] | list[torch.Tensor]:
+    """The same without a look at each tensor, each norm as a float32 of its own: raises an error unless these are
+    dense and of a dtype in `NARROW`. Only if `FOREACH_NORMS` is available."""
+    return torch._foreach_norm(tensors, 2, torch.float32)
 
 
 def _norm(tensor: torch.Tensor) -> torch.Tensor:

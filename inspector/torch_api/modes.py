@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, NamedTuple
@@ -72,16 +73,45 @@ dispatch_mode_count = _hide.count_dispatch_modes
 _without_dispatch_modes = _hide.without_dispatch_modes
 
 
+class _Profiling(NamedTuple):
+    is_on: Callable[[], bool]
+    show_operations: Callable[[bool], object]
+
+
+def _find_profiling() -> _Profiling:
+    autograd = torch._C._autograd
+    found = _Profiling(autograd._profiler_enabled, autograd._enable_record_function)
+    found.is_on(), found.show_operations(True)
+    return found
+
+
+PROFILING = Capability(
+    "profiler switch", "profilers of the script also show the inspector's operations", _find_profiling
+)
+
+_profiling = PROFILING.parts or _Profiling(bool, bool)
+is_profiling = _profiling.is_on
+"""Whether a profiler of the script sees the operations of the calling thread."""
+_show_operations_to_profilers = _profiling.show_operations
+_not_profiled: set[int] = set()
+"""The threads that hide the operations of the inspector from a profiler: torch does not tell."""
+
+
 class hidden:
-    """A block that the user's modes and tensor classes do not see. Everything that the inspector asks of tensors
-    runs in such a block, or in an `unobserved` one.
+    """A block that the user's modes, tensor classes and profilers do not see. Everything that the inspector asks
+    of tensors runs in such a block, or in an `unobserved` one.
 
     Entered for every operation, so it is written out: contextlib alone costs 7 microseconds.
     """
 
-    __slots__ = ("_functions", "_modes")
+    __slots__ = ("_functions", "_modes", "_thread")
 
     def __enter__(self) -> None:
+        self._thread = 0
+        if is_profiling() and (thread := threading.get_ident()) not in _not_profiled:
+            _not_profiled.add(thread)
+            self._thread = thread
+            _show_operations_to_profilers(False)
         self._functions = without_functions()
         self._functions.__enter__()
         self._modes: Any = None
@@ -93,6 +123,9 @@ class hidden:
         if self._modes is not None:
             self._modes.__exit__(*error)
         self._functions.__exit__(*error)
+        if self._thread:
+            _show_operations_to_profilers(True)
+            _not_profiled.discard(self._thread)
 
 
 class unobserved(hidden):
@@ -112,16 +145,18 @@ class unobserved(hidden):
         hidden.__exit__(self, *error)
 
 
-def any_mode_active() -> bool:
-    """Whether a mode would see an attribute access or an operation on an ordinary tensor."""
-    return bool(function_mode_count() or dispatch_mode_count())
+def is_observed() -> bool:
+    """Whether a mode or a profiler would see an attribute access or an operation on an ordinary tensor."""
+    return bool(function_mode_count() or dispatch_mode_count() or is_profiling())
 
 
 def is_unobserved(tensor: torch.Tensor) -> bool:
-    """Whether neither modes nor autograd see operations on an ordinary tensor, as usual within backward."""
+    """Whether no mode, no profiler and not autograd see operations on an ordinary tensor, as usual within
+    backward."""
     return not (
         function_mode_count()  # first, since function modes would see the access to requires_grad
         or dispatch_mode_count()
+        or is_profiling()
         or (torch.is_grad_enabled() and tensor.requires_grad)
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import torch
@@ -79,12 +80,7 @@ def _find_metadata() -> Callable[[Any], Sequence[Any]]:
     accumulate_grad = vars(torch._C._functions)["AccumulateGrad"]
     if not hasattr(accumulate_grad, "_input_metadata"):
         raise AttributeError("_input_metadata")
-    return _metadata_of
-
-
-def _metadata_of(node: Any) -> Sequence[Any]:
-    metadata: Sequence[Any] = node._input_metadata
-    return metadata
+    return attrgetter("_input_metadata")
 
 
 OUTPUT_METADATA = Capability(

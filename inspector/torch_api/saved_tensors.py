@@ -11,14 +11,19 @@ while `HookWatch` saw that the script used no such hook.
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 from collections.abc import Callable, Container
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import torch
 import torch.autograd.graph
+from msgspec import Struct
+from msgspec.structs import replace
 
 from inspector.graph.row_types import SavedState
 from inspector.torch_api.capability import Capability
@@ -34,9 +39,8 @@ _MODIFIED = "modified by an inplace operation"
 """torch's error for an overwritten saved tensor, if only the text of the error shows it."""
 
 
-@dataclass(slots=True)
-class SavedTensorState:
-    """One tensor saved by a Node.
+class SavedTensorState(Struct):
+    """One tensor saved by a Node. A Struct, since there are thousands: it is made in a tenth of the time.
 
     state: held, modified (in place since), packed (by a hook), released, empty or unknown.
     tensor: the live tensor if it is held or modified, else None.
@@ -52,12 +56,22 @@ class SavedTensorState:
 # Names of saved values
 
 
+class _Attribute(NamedTuple):
+    """The names of a saved value, of the attribute that returns it, and of that which returns its wrapper."""
+
+    name: str
+    saved: str
+    raw: str
+
+
 @dataclass(slots=True)
 class _Names:
-    """The names to read on every Node of one class."""
+    """The attributes to read on every Node of one class. is_custom: whether it is that of a custom Function, whose
+    other attributes are user code."""
 
-    plain: list[str] = field(default_factory=list)
-    tensors: list[str] = field(default_factory=list)
+    plain: list[_Attribute] = field(default_factory=list)
+    tensors: list[_Attribute] = field(default_factory=list)
+    is_custom: bool = False
 
 
 _names_by_type: dict[type, _Names] = {}
@@ -67,17 +81,18 @@ def _names_of(node_type: type) -> _Names:
     """The names of a class of Nodes. Cached, since `dir` takes 6 microseconds."""
     known = _names_by_type.get(node_type)
     if known is None:
-        known = _names_by_type[node_type] = _Names()
-        if hasattr(node_type, _OF_CUSTOM):
-            return known  # a custom Function, whose other attributes are user code
-        names = dir(node_type)
-        known.tensors = [name.removeprefix(_RAW) for name in names if name.startswith(_RAW)]
-        known.plain = [
-            name.removeprefix(_SAVED)
-            for name in names
-            if name.startswith(_SAVED) and _RAW + name.removeprefix(_SAVED) not in names
-        ]
+        known = _names_by_type[node_type] = _Names(is_custom=hasattr(node_type, _OF_CUSTOM))
+        names = [] if known.is_custom else dir(node_type)
+        raw = [name.removeprefix(_RAW) for name in names if name.startswith(_RAW)]
+        saved = [name.removeprefix(_SAVED) for name in names if name.startswith(_SAVED)]
+        known.tensors = [_attribute(name) for name in raw]
+        known.plain = [_attribute(name) for name in saved if name not in raw]
     return known
+
+
+def _attribute(name: str) -> _Attribute:
+    """Interned, since Python caches the attributes of a class by such names only."""
+    return _Attribute(*map(sys.intern, (name, _SAVED + name, _RAW + name)))
 
 
 @functools.cache
@@ -100,24 +115,29 @@ def _find_attributes() -> Callable[[Any], dict[str, Any]]:
 
 def _attributes(node: Any) -> dict[str, Any]:
     found = {}
-    for name in _names_of(type(node)).plain:
+    for name, saved, _ in _names_of(type(node)).plain:
         try:
-            found[name] = _plain(getattr(node, _SAVED + name))
+            value = getattr(node, saved)
         except RuntimeError:  # some are released with the tensors
             continue
+        kind = type(value)
+        is_plain = kind in _AS_THEY_ARE or (kind is int and value < _SIGN)  # nearly always
+        found[name] = value if is_plain else _plain(value)
     return found
+
+
+_AS_THEY_ARE = frozenset({bool, type(None), str, float, complex})
 
 
 def _plain(value: Any) -> Any:
     """A saved attribute as JSON can hold it. torch returns negative integers as unsigned ones."""
-    if isinstance(value, bool) or value is None or isinstance(value, (str, float, complex)):
-        return value
-    if isinstance(value, int):
+    if isinstance(value, int) and not isinstance(value, bool):
         return value - _UNSIGNED_END if value >= _SIGN else value
     if isinstance(value, (list, tuple)):
         is_small = set(map(type, value)) == _INTEGERS and max(value) < _SIGN  # nearly always: sizes, dimensions
         return list(value) if is_small else [_plain(item) for item in value]
-    return str(value).removeprefix("torch.")
+    is_plain = value is None or isinstance(value, (bool, str, float, complex))
+    return value if is_plain else str(value).removeprefix("torch.")
 
 
 ATTRIBUTES = Capability(
@@ -153,19 +173,12 @@ class _Wrappers(NamedTuple):
 
 def _find_wrappers() -> _Wrappers:
     leaf, node = _example()
-    found = _Wrappers(_hook_of, _data_of, getattr(torch._C, "_DisableTorchDispatch", nullcontext))
+    undispatched = getattr(torch._C, "_DisableTorchDispatch", nullcontext)
+    found = _Wrappers(attrgetter("unpack_hook"), attrgetter("data"), undispatched)
     wrapper = node._raw_saved_self
     if found.hook(wrapper) is not None or found.data(wrapper) is not leaf:
         raise TypeError("a wrapper does not hold the tensor that was saved")
     return found
-
-
-def _hook_of(wrapper: Any) -> Any:
-    return wrapper.unpack_hook
-
-
-def _data_of(wrapper: Any) -> Any:
-    return wrapper.data
 
 
 WRAPPERS = Capability(
@@ -178,13 +191,9 @@ WRAPPERS = Capability(
 
 def _find_values() -> Callable[[Any, str], Any]:
     leaf, node = _example()
-    if _value(node, "self") is not leaf:
+    if getattr(node, _SAVED + "self") is not leaf:
         raise TypeError("_saved_self is not the tensor that was saved")
-    return _value
-
-
-def _value(node: Any, name: str) -> Any:
-    return getattr(node, _SAVED + name)
+    return getattr
 
 
 SAVED_TENSORS = Capability("saved tensors", "saved tensors are unknown", _find_values)
@@ -196,6 +205,9 @@ def saved_by(node: Any, held: Container[str] = ()) -> list[SavedTensorState]:
     held: the names of those that it held before: if they are gone now, they were released. To ask torch takes as
     long as all the rest, since it raises an exception.
     """
+    names = _names_of(type(node))
+    if not (names.tensors or names.is_custom):
+        return []
     value = SAVED_TENSORS.parts
     if value is None:
         return []
@@ -203,7 +215,7 @@ def saved_by(node: Any, held: Container[str] = ()) -> list[SavedTensorState]:
         wrappers = WRAPPERS.parts if WRAPPERS.is_available else None
         if wrappers is None:
             return _saved_without_wrappers(node, value)
-        if hasattr(type(node), _OF_CUSTOM):
+        if names.is_custom:
             return _saved_by_custom(node, wrappers)
         return _saved_by_torch(node, value, wrappers, held)
     except Exception as error:
@@ -214,20 +226,36 @@ def saved_by(node: Any, held: Container[str] = ()) -> list[SavedTensorState]:
 def _saved_by_torch(
     node: Any, value: Callable[[Any, str], Any], wrappers: _Wrappers, held: Container[str]
 ) -> list[SavedTensorState]:
-    found = []
-    for name in _names_of(type(node)).tensors:
+    found: list[SavedTensorState] = []
+    for name, saved, raw_name in _names_of(type(node)).tensors:
         try:
-            raw = getattr(node, _RAW + name)
+            raw = getattr(node, raw_name)
         except RuntimeError:  # a released list of tensors cannot be read
             found.append(SavedTensorState(name, "released", None))
             continue
         if isinstance(raw, tuple):
             found += [_of_wrapper(f"{name}[{k}]", item, wrappers) for k, item in enumerate(raw)]
-        elif name in held and wrappers.hook(raw) is None and wrappers.data(raw) is None:
+            continue
+        hook, data = wrappers.hook(raw), wrappers.data(raw)
+        if hook is None and data is None and name in held:
             found.append(SavedTensorState(name, "released", None))
+        elif hook is None and type(data) in _PLAIN:  # nearly always
+            found.append(_of_plain(name, data, node, saved, value))
         else:
-            found.append(_of_wrapper(name, raw, wrappers, node, value))
+            found.append(_of_wrapper(name, raw, wrappers, node, partial(value, node, saved)))
     return found
+
+
+def _of_plain(
+    name: str, data: Any, node: Any, saved: str, value: Callable[[Any, str], Any]
+) -> SavedTensorState:
+    """The state of what a wrapper without a hook holds, an ordinary tensor or None. saved: the attribute that
+    returns it."""
+    try:
+        tensor = value(node, saved)
+    except RuntimeError:
+        return SavedTensorState(name, "released" if data is None else "modified", data)
+    return SavedTensorState(name, "empty", None) if data is None else _held(name, tensor, node)
 
 
 def _saved_by_custom(node: Any, wrappers: _Wrappers) -> list[SavedTensorState]:
@@ -239,37 +267,27 @@ def _saved_by_custom(node: Any, wrappers: _Wrappers) -> list[SavedTensorState]:
 
 
 def _of_wrapper(
-    name: str, raw: Any, wrappers: _Wrappers, node: Any = None, value: Callable[[Any, str], Any] | None = None
+    name: str, raw: Any, wrappers: _Wrappers, node: Any = None, value: Callable[[], Any] | None = None
 ) -> SavedTensorState:
     """The state of one saved tensor. node, value: to read it as `_saved_…` too, which runs no user code."""
     if wrappers.hook(raw) is not None:
         return SavedTensorState(name, "packed", None)
     data = wrappers.data(raw)
+    is_there = isinstance(data, torch.Tensor)
     if value is None:
-        return (
-            SavedTensorState(name, "held", data)
-            if isinstance(data, torch.Tensor)
-            else SavedTensorState(name, "empty", None)
-        )
-    is_plain = type(data) in _PLAIN
+        return SavedTensorState(name, "held", data) if is_there else SavedTensorState(name, "empty", None)
     try:
-        tensor = value(node, name) if is_plain else _undispatched(node, name, value, wrappers)
+        with wrappers.undispatched():  # torch would ask a subclass to detach a saved output
+            tensor = value()
     except RuntimeError:
-        is_there = isinstance(data, torch.Tensor)
         return SavedTensorState(name, "modified", data) if is_there else SavedTensorState(name, "released", None)
-    if not isinstance(data, torch.Tensor):
+    if not is_there:
         return SavedTensorState(name, "empty", None)
     held = _held(name, tensor, node)
-    return held if is_plain or not held.is_output else replace(held, tensor=data)
+    return replace(held, tensor=data) if held.is_output else held
 
 
 _PLAIN = (torch.Tensor, torch.nn.Parameter, type(None))
-
-
-def _undispatched(node: Any, name: str, value: Callable[[Any, str], Any], wrappers: _Wrappers) -> Any:
-    """A saved tensor of a subclass, which torch would ask to detach a saved output."""
-    with wrappers.undispatched():
-        return value(node, name)
 
 
 def _held(name: str, tensor: torch.Tensor, node: Any) -> SavedTensorState:
@@ -282,7 +300,7 @@ def _held(name: str, tensor: torch.Tensor, node: Any) -> SavedTensorState:
 
 
 def _saved_without_wrappers(node: Any, value: Callable[[Any, str], Any]) -> list[SavedTensorState]:
-    if hasattr(type(node), _OF_CUSTOM):  # its class may allow only one access
+    if _names_of(type(node)).is_custom:  # its class may allow only one access
         WRAPPERS.miss()
         return [SavedTensorState("saved_tensors", "unknown", None)]
     names = _names_of(type(node)).tensors
@@ -290,11 +308,11 @@ def _saved_without_wrappers(node: Any, value: Callable[[Any, str], Any]) -> list
         return []
     if not HOOKS.are_certainly_absent(node):
         WRAPPERS.miss()
-        return [SavedTensorState(name, "unknown", None) for name in names]
+        return [SavedTensorState(name, "unknown", None) for name, _, _ in names]
     found = []
-    for name in names:
+    for name, saved, _ in names:
         try:
-            tensors = value(node, name)
+            tensors = value(node, saved)
         except RuntimeError as error:
             found.append(SavedTensorState(name, "modified" if _MODIFIED in str(error) else "released", None))
             continue

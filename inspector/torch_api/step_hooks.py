@@ -26,11 +26,11 @@ Hook = Callable[[Optimizer, Any, Any], None]
 class Counter(NamedTuple):
     """What counts the steps of a thread for the only recorder, instead of its hooks. It adds and removes none.
 
-    before: called before a step. after: called after it; returns whether that is all, else the hooks are called.
+    before, after: called before and after a step; they return whether that is all, else the hooks are called.
     """
 
     thread: int
-    before: Callable[[Optimizer], None]
+    before: Callable[[Optimizer], bool]
     after: Callable[[Optimizer], bool]
 
 
@@ -88,8 +88,7 @@ class StepHooks:
 
     def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         counter = self._counter
-        if counter is not None and counter[0] == threading.get_ident():
-            counter[1](optimizer)
+        if counter is not None and counter[0] == threading.get_ident() and counter[1](optimizer):
             return
         thread = threading.get_ident()
         if not self._known.here:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import torch
@@ -108,12 +109,7 @@ def is_changed_view(tensor: torch.Tensor) -> bool:
 def _find_storage_id() -> Callable[[torch.UntypedStorage], int]:
     if not isinstance(torch.empty(0, device="cpu").untyped_storage()._cdata, int):
         raise TypeError("_cdata is not a number")
-    return _cdata
-
-
-def _cdata(storage: torch.UntypedStorage) -> int:
-    identity: int = storage._cdata
-    return identity
+    return attrgetter("_cdata")
 
 
 STORAGE_IDENTITY = Capability(

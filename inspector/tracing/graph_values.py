@@ -30,6 +30,7 @@ class GraphValues:
         self, record: TracedGraph, names: GraphNames, measured: Callable[[Pair], Iterable[Pending]]
     ) -> None:
         self._record, self._names, self._measured = record, names, measured
+        self._is_small, self._has_none = len(record.structure) <= MOST_NODES, record.is_structure_only
         self._known: dict[int, tuple[Pending, Value]] = {}
         self._count = 0
 
@@ -38,12 +39,11 @@ class GraphValues:
 
         pair: of the tensor; None for a constant.
         """
-        is_small = len(self._record.structure) <= MOST_NODES
-        if self._record.is_structure_only or not (is_small or self._is_leaf_or_named(pair)):
+        if self._has_none or not (self._is_small or self._is_leaf_or_named(pair)):
             return pending.value
         found = self._known.get(id(pending))
         if found is None:
-            whole = self._whole(pending, is_small)
+            whole = self._whole(pending)
             found = self._known[id(pending)] = pending, whole  # `pending` is kept, so that its id stays its own
         return found[1]
 
@@ -52,9 +52,9 @@ class GraphValues:
             pair in self._names.tensors or self._record.structure.names[pair[0]] == ACCUMULATE_GRAD
         )
 
-    def _whole(self, pending: Pending, is_small: bool) -> Value:
+    def _whole(self, pending: Pending) -> Value:
         value, packed = pending.value, pending.elements
-        if packed is None or not (self._count < _MOST_TENSORS if is_small else id(pending) in self._first):
+        if packed is None or not (self._count < _MOST_TENSORS if self._is_small else id(pending) in self._first):
             return value
         self._count += 1
         return {**value, "elements": packed}

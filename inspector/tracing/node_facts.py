@@ -33,7 +33,9 @@ UNREAD = OutputFacts("unknown", None, "unknown")
 def outputs_of(node: AutogradNode) -> list[OutputFacts] | None:
     """One entry per output of the forward, by output number; None if torch cannot tell."""
     metadata = output_metadata(node)
-    return None if metadata is None else [_output(item) for item in metadata]
+    if metadata is None:
+        return None
+    return [_output(metadata[0])] if len(metadata) == 1 else [_output(item) for item in metadata]
 
 
 def element_count(node: AutogradNode) -> int:
@@ -46,12 +48,18 @@ def element_count(node: AutogradNode) -> int:
 
 def _output(metadata: Any) -> OutputFacts:
     try:
-        shape: tuple[int, ...] | None = tuple(map(int, metadata.shape))
+        return _facts(metadata.dtype, tuple(metadata.shape), metadata.device)
+    except (AttributeError, RuntimeError, TypeError, ValueError):  # nested, or a shape with symbols
+        return OutputFacts(dtype_name(metadata.dtype), _known_shape(metadata), device_name(metadata.device))
+
+
+def _known_shape(metadata: Any) -> tuple[int, ...] | None:
+    try:
+        return tuple(map(int, metadata.shape))
     except (AttributeError, RuntimeError, TypeError, ValueError):  # nested: no shape, or one with symbols
-        shape = None
-    return _facts(metadata.dtype, shape, metadata.device)
+        return None
 
 
 @functools.lru_cache(maxsize=4096)
-def _facts(dtype: torch.dtype, shape: tuple[int, ...] | None, device: torch.device) -> OutputFacts:
-    return OutputFacts(dtype_name(dtype), shape, device_name(device))
+def _facts(dtype: torch.dtype, shape: tuple[int, ...], device: torch.device) -> OutputFacts:
+    return OutputFacts(dtype_name(dtype), tuple(map(int, shape)), device_name(device))

@@ -48,37 +48,38 @@ class NodeReader:
         outputs = outputs_of(node)
         if outputs is None:
             outputs = [UNREAD] * self._counts_by_edges[position]
-        facts = NodeFacts(structure.names[position], structure.sequence_nrs[position], outputs)
-        if facts.name != ACCUMULATE_GRAD:
-            facts.fields = {"attributes": attributes_of(node)}
-            facts.saved = [self._saved(position, saved) for saved in saved_by(node)]
-        return facts
+        name, number = structure.names[position], structure.sequence_nrs[position]
+        if name == ACCUMULATE_GRAD:
+            return NodeFacts(name, number, outputs)
+        attributes, states = attributes_of(node), saved_by(node)
+        saved = [self._saved(position, state) for state in states] if states else []
+        return NodeFacts(name, number, outputs, {"attributes": attributes}, saved)
 
     def release(self) -> None:
         """Drop the identities of storages, which may be reused from now on."""
         self._storages = RetainedBytes()
 
     def _saved(self, position: int, saved: SavedTensorState) -> SavedTensorFacts:
-        which = (position, saved.output_nr) if saved.is_output else self._identify(position, saved)
-        if isinstance(which, tuple) and saved.tensor is not None:
-            self._tensors.add(which, saved.tensor)
-        facts = SavedTensorFacts(saved.name, which, saved.state, saved.state)
-        if saved.tensor is not None:
-            facts.shape, facts.dtype = shape_of(saved.tensor), dtype_name(saved.tensor.dtype)
-            facts.bytes = self._storages.count(saved.tensor)
-            facts.memory = memory_of(saved.tensor) if self._tensors.may_be_written else None
-        return facts
+        name, state, tensor = saved.name, saved.state, saved.tensor
+        if tensor is None:
+            return SavedTensorFacts(name, (position, saved.output_nr) if saved.is_output else None, state, state)
+        which = (position, saved.output_nr) if saved.is_output else self._identify(position, saved, tensor)
+        if isinstance(which, tuple):
+            self._tensors.add(which, tensor)
+        memory = memory_of(tensor) if self._tensors.may_be_written else None
+        size, shape, dtype = self._storages.count(tensor), shape_of(tensor), dtype_name(tensor.dtype)
+        return SavedTensorFacts(name, which, state, state, shape, dtype, size, memory)
 
-    def _identify(self, position: int, saved: SavedTensorState) -> Pair | int | None:
+    def _identify(self, position: int, saved: SavedTensorState, tensor: torch.Tensor) -> Pair | int | None:
         """A saved input: its (position, output number), its position among the constants if it does not belong to
         the graph, or None if it was overwritten, since its grad_fn is that of the new value."""
-        if saved.tensor is None:
-            return None
         if saved.state == "modified":
-            return self._tensors.leaf_pair(saved.tensor)
-        pair = self._tensors.pair_of(saved.tensor)
+            return self._tensors.leaf_pair(tensor)
+        pair = self._tensors.pair_of(tensor)
+        if pair is not None:
+            return pair
         is_workspace = saved.name in _WORKSPACES.get(op_of(self._walk.structure.names[position]), ())
-        return self._tensors.constant(saved.tensor, is_workspace=is_workspace) if pair is None else pair
+        return self._tensors.constant(tensor, is_workspace=is_workspace)
 
     @functools.cached_property
     def _counts_by_edges(self) -> array[int]:

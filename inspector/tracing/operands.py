@@ -7,7 +7,7 @@ attributes. torch's signature says what is an operand and in which order.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from inspector.graph.node_names import op_of
@@ -15,9 +15,10 @@ from inspector.graph.values import Value
 from inspector.torch_api.formulas import Argument, arguments_of
 from inspector.tracing.traced_graph import NodeFacts
 from inspector.tracing.uses import SeenCall, SeenConstant
+from inspector.util.fast_dataclass import fast_dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass
 class FoundConstant:
     """A constant of a Node.
 
@@ -31,7 +32,7 @@ class FoundConstant:
     value: Value = None
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass
 class Operands:
     """The operands of a Node.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import torch
 from torch import nn
 
@@ -31,29 +29,30 @@ class RetainedBytes:
         cannot tell."""
         if not VIEWS.is_available:
             return None
-        if type(tensor) is torch.Tensor and tensor.layout is torch.strided:  # nearly always; most share a storage
-            with contextlib.suppress(RuntimeError, NotImplementedError):
-                if storage_id(tensor.untyped_storage()) in self._known:
-                    return 0
-        found = _storages(tensor)
-        if found is None:
+        storages = _storages(tensor)
+        if storages is None:
             return None
-        added = {identity: storage for storage in found if (identity := storage_id(storage)) not in self._known}
-        self._known.update(added)
-        if not added or _is_parameter(tensor):
-            return 0
-        return sum(storage.nbytes() for storage in added.values())
+        known, added = self._known, 0
+        for storage in storages:
+            identity = storage_id(storage)
+            if identity not in known:
+                known.add(identity)
+                added += storage.nbytes()
+        return 0 if not added or _is_parameter(tensor) else added
 
 
 def _is_parameter(tensor: torch.Tensor) -> bool:
     """Whether a tensor is a parameter or a view of one. Frozen parameters are not leaves of the graph."""
-    return isinstance(tensor, nn.Parameter) or isinstance(base_of(tensor), nn.Parameter)
+    if type(tensor) is not torch.Tensor and isinstance(tensor, nn.Parameter):  # which runs Python code of torch
+        return True
+    base = base_of(tensor)
+    return base is not None and isinstance(base, nn.Parameter)
 
 
 def _storages(tensor: torch.Tensor) -> list[torch.UntypedStorage] | None:
     """The storages of a tensor; for a sparse tensor, of its indices and values; for a subclass that wraps other
     tensors, of these. None for a tensor without a storage, and for a subclass that fails to tell its tensors."""
-    if hasattr(type(tensor), "__tensor_flatten__"):
+    if type(tensor) is not torch.Tensor and hasattr(type(tensor), "__tensor_flatten__"):
         return _storages_of_wrapped(tensor)
     try:
         if tensor.layout is torch.strided:

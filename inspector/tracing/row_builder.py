@@ -68,7 +68,8 @@ class RowBuilder:
         return self._tensor(pair, self._record.nodes[pair[0]], self.lookup.states(pair))
 
     def _outputs(self, position: int) -> list[_Output]:
-        return [(pair, self.lookup.states(pair)) for pair in self._record.pairs(position)]
+        states = self.lookup.states
+        return [(pair, states(pair)) for pair in self._record.pairs(position)]
 
     def _function_of(self, position: int, outputs: Sequence[_Output]) -> FunctionRow:
         if self.is_plain and len(outputs) == 1:
@@ -144,7 +145,7 @@ class RowBuilder:
 
     def _add_constants(self, row: LookedUpFields, position: int, node: NodeFacts, call: SeenCall | None) -> None:
         """Add the operands that need no gradient, and the order of all operands."""
-        targets = [target != EMPTY for _, target, _ in self._record.structure.edges_of(position)]
+        targets = [target != EMPTY for target in self._record.structure.targets_of(position)]
         found = self._operands.operands_of(node, targets, call)
         if found.constants:
             row["constants"] = [self._constants.row(item) for item in found.constants]
@@ -159,7 +160,7 @@ class RowBuilder:
             "after": saved.after,
         }
         if saved.shape is not None:
-            row["shape"] = saved.shape
+            row["shape"] = list(saved.shape)
         if saved.dtype is not None:
             row["dtype"] = saved.dtype
         if saved.bytes is not None:

@@ -44,8 +44,10 @@ class SameElements:
 
     def value(self, pair: Pair) -> Value:
         """The value of a tensor that was not measured; None if there is no measured one with the same elements."""
+        if self._record.is_structure_only or not (pair[0] in self._users or pair[0] in self._keeping):
+            return None
         if pair not in self._found:
-            self._found[pair] = None if self._record.is_structure_only else self._search(pair)
+            self._found[pair] = self._search(pair)
         return self._found[pair]
 
     def _steps_to(self, end: Pair) -> list[tuple[_Step, Pair]]:
@@ -56,8 +58,7 @@ class SameElements:
             for view, input_nr in self._users.get(own, ())
             if input_nr == output_nr and self._keeps_elements(view, end)
         ]
-        name = structure.names[own]
-        if output_nr == 0 and self._keeping(own) and (is_kind(name, NodeKind.VIEW) or _is_power(name)):
+        if output_nr == 0 and own in self._keeping and _shares_or_copies_power(structure.names[own]):
             # A copy is not changed by later writes to the base; that of a power, which saved it, has none.
             bases = [(target, input_nr) for _, target, input_nr in structure.edges_of(own) if target != EMPTY]
             found += [(own, (_Step(own, to_view=True), base)) for base in bases if self._keeps_elements(own, base)]
@@ -65,36 +66,31 @@ class SameElements:
         return [step for _, step in found]
 
     @cached_property
-    def _keeping_names(self) -> set[str]:
-        """The names of the functions of the graph that may keep all elements of their input."""
-        return {
-            name
-            for name in set(self._record.structure.names)
-            if is_kind(name, NodeKind.REARRANGES) or op_of(name) == "expand" or _is_power(name)
-        }
-
-    def _keeping(self, position: int) -> bool:
-        """Whether a function may keep all elements of its input."""
-        name = self._record.structure.names[position]
-        if name not in self._keeping_names:
-            return False
-        return not _is_power(name) or self._record.nodes[position].fields["attributes"].get("exponent") == 1
+    def _keeping(self) -> frozenset[int]:
+        """The functions that may keep all elements of their input."""
+        names, nodes = self._record.structure.names, self._record.nodes
+        kept = {name for name in set(names) if _may_keep(name)}
+        return frozenset(
+            position
+            for position, name in enumerate(names)
+            if name in kept
+            and not (_is_power(name) and nodes[position].fields["attributes"].get("exponent") != 1)
+        )
 
     @cached_property
     def _users(self) -> dict[int, list[tuple[int, int]]]:
         """Function → (a function that may keep the elements of its output, number of the output)."""
         structure = self._record.structure
         found: dict[int, list[tuple[int, int]]] = {}
-        for position in range(len(structure.names)):
-            if self._keeping(position):
-                for _, target, input_nr in structure.edges_of(position):
-                    if target != EMPTY:
-                        found.setdefault(target, []).append((position, input_nr))
+        for position in sorted(self._keeping):
+            for _, target, input_nr in structure.edges_of(position):
+                if target != EMPTY:
+                    found.setdefault(target, []).append((position, input_nr))
         return found
 
     def _keeps_elements(self, position: int, base: Pair) -> bool:
-        sizes = [self._shape(pair) for pair in ((position, 0), base)]
-        return None not in sizes and math.prod(sizes[0] or ()) == math.prod(sizes[1] or ())
+        one, other = self._shape((position, 0)), self._shape(base)
+        return one is not None and other is not None and math.prod(one) == math.prod(other)
 
     def _shape(self, pair: Pair) -> tuple[int, ...] | None:
         outputs = self._record.nodes[pair[0]].outputs
@@ -155,6 +151,15 @@ class SameElements:
             return (order if step.to_view else list(numpy.argsort(order))) if len(dims) == dimensions else None
         keeps_order = is_kind(node.name, NodeKind.RESHAPES) or op in _SAME_PLACES or _is_power(node.name)
         return order if keeps_order else None
+
+
+def _may_keep(name: str) -> bool:
+    """Whether a Node of this name may keep all elements of its input."""
+    return is_kind(name, NodeKind.REARRANGES) or op_of(name) == "expand" or _is_power(name)
+
+
+def _shares_or_copies_power(name: str) -> bool:
+    return is_kind(name, NodeKind.VIEW) or _is_power(name)
 
 
 def _is_power(name: str) -> bool:

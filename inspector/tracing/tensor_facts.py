@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
+from msgspec import Struct, field
 
 from inspector.graph import row_types
 from inspector.graph.values import FULL, Value, unknown
 from inspector.tensor_stats import NOTHING, Batch, Pending, device_name, dtype_name, is_shared
-from inspector.tensor_stats.plain_tensor import is_ordinary
+from inspector.tensor_stats.plain_tensor import ORDINARY
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
 from inspector.torch_api.sharding import LocalPart, part_of
 from inspector.torch_api.tensor_references import NO_TENSOR, TensorReference, reference_to
@@ -27,7 +27,7 @@ _WORKSPACE = Pending(unknown("a workspace of torch, which fills it only partly")
 _IN_USE = Pending(unknown("another thread was running backward"))
 
 
-class TensorFacts(NamedTuple):
+class TensorFacts(Struct):
     """The attributes of a tensor, with torch's names and values; written out on request."""
 
     dtype: torch.dtype
@@ -50,8 +50,7 @@ class TensorFacts(NamedTuple):
         }
 
 
-@dataclass(slots=True)
-class SeenInForward:
+class SeenInForward(Struct):
     """What the forward recorded of a tensor that it did not compute.
 
     source: where a leaf was created. use: where it was used under a name; of a leaf or a constant.
@@ -63,14 +62,13 @@ class SeenInForward:
     content: Pending | None = None
 
 
-@dataclass(slots=True)
-class TensorSnapshot:
+class TensorSnapshot(Struct):
     """One tensor met while tracing, which this does not keep alive.
 
     reference: to the tensor; to none if the trace ends before anything happens to it.
 
     before, after: `data` and `grad` before and after backward; `snapshot_after` fills in the latter.
-    shared: whether an array may share its memory; only in a full trace.
+    shared: whether an array may share its memory; only in a full trace, if the script runs on before its end.
     """
 
     reference: TensorReference
@@ -84,9 +82,12 @@ class TensorSnapshot:
 
 def snapshot_before(tensor: torch.Tensor, name: str | None, batch: Batch) -> TensorSnapshot:
     """Take the snapshot of a tensor before backward."""
+    facts = _facts(tensor)
+    state = _state(tensor, batch, facts.is_leaf or facts.retains_grad)
+    if batch.holds:
+        return TensorSnapshot(NO_TENSOR, facts, name, state)
     shared = batch.level == "full" and is_shared(tensor)
-    reference = NO_TENSOR if batch.holds else reference_to(tensor)
-    return TensorSnapshot(reference, _facts(tensor), name, _state(tensor, batch), shared=shared)
+    return TensorSnapshot(reference_to(tensor), facts, name, state, shared=shared)
 
 
 def workspace_snapshot(tensor: torch.Tensor) -> TensorSnapshot:
@@ -106,13 +107,18 @@ def snapshot_after(seen: TensorSnapshot, batch: Batch) -> None:
     elif tensor is None:
         seen.after = {"data": seen.before["data"], "grad": _GONE}
     elif _version(tensor) == seen.facts.version:
-        seen.after = {"data": seen.before["data"], "grad": _grad(tensor, batch)}
+        seen.after = {"data": seen.before["data"], "grad": _grad(tensor, batch, _may_have_grad(tensor))}
     else:
-        seen.after = _state(tensor, batch)
+        seen.after = _state(tensor, batch, _may_have_grad(tensor))
 
 
-def _state(tensor: torch.Tensor, batch: Batch) -> dict[str, Pending]:
-    data, grad = _data(tensor, batch), _grad(tensor, batch)
+def _may_have_grad(tensor: torch.Tensor) -> bool:
+    """Whether a tensor can have a `grad`; for another one, torch would warn if it was read."""
+    return tensor.is_leaf or tensor.retains_grad
+
+
+def _state(tensor: torch.Tensor, batch: Batch, may_have_grad: bool) -> dict[str, Pending]:
+    data, grad = _data(tensor, batch), _grad(tensor, batch, may_have_grad)
     if data is _LIGHT and grad is NOTHING:
         return _NOTHING_SEEN
     return {"data": data, "grad": grad}
@@ -124,30 +130,33 @@ def _data(tensor: torch.Tensor, batch: Batch) -> Pending:
     return batch.add(tensor, counted=True)
 
 
-def _grad(tensor: torch.Tensor, batch: Batch) -> Pending:
-    """`tensor.grad`; None for a tensor that cannot have one, for which torch would warn."""
+def _grad(tensor: torch.Tensor, batch: Batch, may_have_grad: bool) -> Pending:
+    """`tensor.grad`; None for a tensor that cannot have one."""
+    if not may_have_grad:
+        return NOTHING
     if tensor in LEAVES_IN_USE:
         return _IN_USE
-    return batch.add(tensor.grad if tensor.is_leaf or tensor.retains_grad else None)
+    grad = tensor.grad
+    return NOTHING if grad is None else batch.add(grad)
 
 
 def _facts(tensor: torch.Tensor) -> TensorFacts:
     return TensorFacts(
         tensor.dtype,
-        tensor.shape if is_ordinary(tensor) and not tensor.is_nested else shape_of(tensor) or (),
+        shape_of(tensor) or (),
         tensor.device,
         _version(tensor),
         tensor.is_leaf,
         tensor.requires_grad,
         tensor.retains_grad,
-        None if is_ordinary(tensor) else part_of(tensor),
+        None if type(tensor) in ORDINARY else part_of(tensor),
     )
 
 
-def shape_of(tensor: torch.Tensor) -> list[int] | None:
+def shape_of(tensor: torch.Tensor) -> Sequence[int] | None:
     """The shape; None for a nested tensor, which has no shape or a symbolic one."""
     try:
-        return list(tensor.shape) if is_ordinary(tensor) else list(map(int, tensor.shape))
+        return tensor.shape if type(tensor) in ORDINARY else list(map(int, tensor.shape))
     except (AttributeError, RuntimeError, TypeError, ValueError):
         return None
 

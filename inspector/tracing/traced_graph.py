@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
+import msgspec
+from msgspec import Struct
+
 from inspector.graph.row_types import InnerPart, NodeFields, SavedState
 from inspector.graph.values import Unknown
 from inspector.tensor_stats import Memory
@@ -18,8 +21,7 @@ Pair = tuple[int, int]
 """(position of a Node, output number): a tensor of the forward."""
 
 
-@dataclass(slots=True)
-class SavedTensorFacts:
+class SavedTensorFacts(Struct):
     """One saved tensor of a Node: its identity, its state before and after, and its properties if it is held.
 
     tensor: a tensor of the graph, the position of a constant, or None if it is unknown.
@@ -31,21 +33,20 @@ class SavedTensorFacts:
     tensor: Pair | int | None
     before: SavedState
     after: SavedState
-    shape: list[int] | None = None
+    shape: Sequence[int] | None = None
     dtype: str | None = None
     bytes: int | None = None
     memory: Memory | None = None
 
 
-@dataclass(slots=True)
-class NodeFacts:
+class NodeFacts(Struct):
     """One Node in plain values."""
 
     name: str
     sequence_nr: int
     outputs: list[OutputFacts]
-    fields: NodeFields = field(default_factory=lambda: NodeFields(attributes={}))
-    saved: list[SavedTensorFacts] = field(default_factory=list)
+    fields: NodeFields = msgspec.field(default_factory=lambda: NodeFields(attributes={}))
+    saved: list[SavedTensorFacts] = []
 
 
 @dataclass(slots=True)

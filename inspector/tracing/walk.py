@@ -56,6 +56,10 @@ class Structure:
         for edge in range(start, self.starts[source + 1]):
             yield edge - start, self.targets[edge], self.input_nrs[edge]
 
+    def targets_of(self, source: int) -> array[int]:
+        """The targets of the edges of one Node, by slot."""
+        return self.targets[self.starts[source] : self.starts[source + 1]]
+
     def empty_slots(self) -> dict[int, list[int]]:
         """The empty slots of each Node that has some."""
         found: dict[int, list[int]] = {}

@@ -2,7 +2,14 @@
 
 from inspector.typography.fonts import FACES, Face
 from inspector.typography.metrics import cap_height, covers, shorten, shorten_name, width
-from inspector.typography.number_format import bytes_text, format_number, pluralize, shape_text, value_text
+from inspector.typography.number_format import (
+    bytes_text,
+    change_text,
+    format_number,
+    pluralize,
+    shape_text,
+    value_text,
+)
 from inspector.typography.sanitize import one_line, sanitize
 
 __all__ = [
@@ -10,6 +17,7 @@ __all__ = [
     "Face",
     "bytes_text",
     "cap_height",
+    "change_text",
     "covers",
     "format_number",
     "one_line",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 from inspector.graph.values import Value, is_number, is_summary, is_unknown
 
@@ -33,6 +34,25 @@ def factor_text(value: bool | int | float | complex) -> str:
     """One number as a factor of a product: `(-1)` for -1."""
     text = format_number(value)
     return f"({text})" if text.startswith(MINUS) else text
+
+
+def change_text(before: Value, after: Value) -> str:
+    """`13 → 130`, `[1, 2] → [0.1, 0.2]`, for more than three elements `norm 4 → norm 0.01`."""
+    if is_summary(before) and is_summary(after):
+        return f"norm {value_text(before['norm'])} → norm {value_text(after['norm'])}"
+    flat = _flat(before), _flat(after)
+    if len(flat[0]) > _WRITTEN:
+        norms = [math.hypot(*map(abs, numbers)) for numbers in flat]
+        return f"norm {format_number(norms[0])} → norm {format_number(norms[1])}"
+    return f"{value_text(before)} → {value_text(after)}"
+
+
+_WRITTEN = 3
+"""Maximum number of elements that are written."""
+
+
+def _flat(value: Value) -> list[Any]:
+    return [number for item in value for number in _flat(item)] if isinstance(value, list) else [value]
 
 
 def value_text(value: Value) -> str:

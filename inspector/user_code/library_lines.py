@@ -5,13 +5,24 @@ from __future__ import annotations
 from types import FrameType
 
 from inspector.graph.row_types import LibraryLine, Source
-from inspector.torch_api.frames import TORCH
+from inspector.torch_api.frames import DISPATCHERS, TORCH
 from inspector.user_code.paths import UserFiles, column_of
 
 
 def is_librarys(path: str, files: UserFiles) -> bool:
     """Whether `path` (a `co_filename`) belongs to a library other than torch and the standard library."""
     return not path.startswith(TORCH) and files.is_library(path)
+
+
+def users_frame(frame: FrameType | None, files: UserFiles) -> FrameType | None:
+    """The innermost frame of user code, from `frame` up. Modes and tensor classes of the script only pass on what
+    is called elsewhere."""
+    while frame is not None:
+        code = frame.f_code
+        if files.is_users(code.co_filename) and code.co_name not in DISPATCHERS:
+            break
+        frame = frame.f_back
+    return frame
 
 
 def source_of(frame: FrameType, inner: FrameType | None, files: UserFiles) -> Source:

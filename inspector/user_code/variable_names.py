@@ -34,8 +34,8 @@ class Owner:
 
 
 class _HeldModule(NamedTuple):
-    """A module in a variable. is_users: whether the variable, or the module's class, is the user's. code: that
-    assigns the variable."""
+    """A module in a variable. is_users: whether the variable, or the module's class, is the user's. code: what
+    assigns the variable, if that is known."""
 
     name: str
     module: torch.nn.Module
@@ -43,14 +43,14 @@ class _HeldModule(NamedTuple):
     code: CodeType | None = None
 
     @property
-    def is_of_a_loop(self) -> bool:
-        """Whether a loop assigns the variable, so that it held other modules before."""
+    def is_of_loop(self) -> bool:
+        """Whether it is the variable of a loop, which holds its last item after it."""
         return self.code is not None and self.name in loop_variables(self.code)
 
 
 class Names:
     """Names by the identity of the tensor. A variable takes precedence over an item of a container, but the path
-    of a parameter, or of an item, over the variable of a loop.
+    of a parameter, or of an item, over the variable of a loop; so it is with modules.
 
     The tensors are kept alive during the search, so that identities are unique.
     """
@@ -73,7 +73,8 @@ class Names:
 
     def name(self, tensor: torch.Tensor) -> str | None:
         """The first name found for `tensor`."""
-        return self._named.get(id(tensor), (tensor, None))[1]
+        found = self._named.get(id(tensor))
+        return None if found is None else found[1]
 
     def held(self, tensor: torch.Tensor) -> torch.Tensor:
         """The parameter that a module holds, for the whole tensor that `fully_shard` made of its shards; other
@@ -106,7 +107,7 @@ class Names:
                     self._codes[id(value)] = code
                 self.add(name, value)
             elif issubclass(kind, torch.nn.Module):
-                self._modules.setdefault(id(value), _HeldModule(name, value, not is_library, code))
+                self._add_held(_HeldModule(name, value, not is_library, code))
             elif not name.startswith("__"):
                 self._containers.add(name, value, is_library=is_library)
 
@@ -119,9 +120,7 @@ class Names:
         self._containers.search()
         for name, module, in_users_variable in self._containers.modules:
             is_users = in_users_variable and "._" not in name  # what an object keeps private is its own
-            held = self._modules.setdefault(id(module), _HeldModule(name, module, is_users))
-            if is_users and (not held.is_users or held.is_of_a_loop):  # `trainer.model` says more than `pl_module`
-                self._modules[id(module)] = _HeldModule(name, module, is_users)
+            self._add_held(_HeldModule(name, module, is_users))
         self._outermost = [
             _HeldModule(name, module, is_users or (files is not None and files.defines(type(module))))
             for name, module, is_users, _ in self._find_outermost()
@@ -138,6 +137,15 @@ class Names:
                 self.add(f"{prefix}.{path}" if prefix else path, tensor)
                 if issubclass(type(tensor), torch.nn.Parameter):
                     self._owners.setdefault(id(tensor), Owner(name, keeper))
+
+    def _add_held(self, given: _HeldModule) -> None:
+        """Name a module, unless it has a name that says more."""
+        held = self._modules.setdefault(id(given.module), given)
+        if held is given or (held.is_users and not given.is_users):
+            return
+        # `trainer.model` says more than `pl_module`, and `members[2]` more than the `member` of a loop
+        if given.is_users > held.is_users or (held.is_of_loop and not given.is_of_loop):
+            self._modules[id(given.module)] = given
 
     def add_module(self, name: str, module: torch.nn.Module) -> None:
         """Name the parameters and buffers of one module. name: the prefix of their paths, or ""."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from inspector.diagnosis.cut_text import by_place
 from inspector.diagnosis.evidence import Evidence
+from inspector.graph.places import exact_place
 from inspector.report.row_types import CutRow
 
 _OUT_OF_SIGHT = ("item", "tolist", "numpy", "detach", "data")
@@ -48,11 +49,13 @@ def harmful_cuts(evidence: Evidence) -> Iterator[HarmfulCut]:
     The calls before a step that updates these parameters come first. In each, cuts whose result is known to reach
     the root come first, then those whose result is not recorded further.
     """
-    left = _without_gradient(evidence)
+    left, after_step = _without_gradient(evidence), _after_a_step(evidence)
     for before_step, goes_on in itertools.product((True, False), (_reaches, _may_reach)):
         for call in evidence.calls_recorded_in_full:
             harmed = {name for name in left if not before_step or call.index in _before_a_step(evidence, name)}
             chosen = [cut for cut in call.row.cuts if goes_on(cut) and harmed.intersection(cut["beyond"] or ())]
+            if goes_on is _may_reach:
+                chosen = [cut for cut in chosen if (call.index, _place(cut)) not in after_step]
             for cuts in by_place(chosen):
                 names = [name for cut in cuts for name in cut["beyond"] or () if name in harmed & left]
                 left -= set(names)
@@ -66,6 +69,22 @@ def _before_a_step(evidence: Evidence, name: str) -> set[int]:
     Other calls train other parameters: a GAN detaches the output of its generator where it trains the critic.
     """
     return {step["after_call"] for step in evidence.steps if name in evidence.held_by(step["optimizer"])}
+
+
+def _after_a_step(evidence: Evidence) -> set[tuple[int, object]]:
+    """Index and place of the cuts that come only with the second call of a line, and those after it: as with a
+    number that is printed at the end of each step, no loss needs them."""
+    first: dict[object, set[object]] = {}
+    found: set[tuple[int, object]] = set()
+    for call in evidence.calls_recorded_in_full:
+        places = {_place(cut) for cut in call.row.cuts if cut["early"]}
+        known = first.setdefault(exact_place(call.row.location), places)
+        found |= {(call.index, place) for place in places - known if place is not None}
+    return found
+
+
+def _place(cut: CutRow) -> object:
+    return exact_place(cut["region"] or cut["source"])
 
 
 def _reaches(cut: CutRow) -> bool:

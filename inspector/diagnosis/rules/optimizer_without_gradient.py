@@ -52,7 +52,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             )
         elif not evidence.held_by(number):
             yield _empty(evidence, number)
-        else:
+        elif not evidence.optimizers[number].get("replaced"):  # else those are the cause
             yield from _frozen(evidence, number)
 
 
@@ -111,6 +111,7 @@ def _frozen(evidence: Evidence, number: int) -> Iterator[Finding]:
         for leaf in evidence.leaves
         if not leaf["optimizers"] and leaf["registered"] and any(row["gradient"] for row in leaf["calls"])
     ]
+    left_out = left_out or _outside_of_modules(evidence)
     if not held or not left_out or any(leaf["requires_grad"] or leaf["calls"] for leaf in held):
         return
     optimizer, few = evidence.optimizers[number], ", ".join(left_out[:_NAMED])
@@ -124,6 +125,17 @@ def _frozen(evidence: Evidence, number: int) -> Iterator[Finding]:
         parameters=[leaf["name"] for leaf in held],
         evidence={"held": len(held), "without": len(held), "left_out": left_out},
     )
+
+
+def _outside_of_modules(evidence: Evidence) -> list[str]:
+    """The leaves that no module and no optimizer holds, such as a prompt, and that get gradients, if no optimizer
+    holds a parameter that gets one."""
+    if any(leaf["optimizers"] and any(row["gradient"] for row in leaf["calls"]) for leaf in evidence.leaves):
+        return []
+    known = {leaf["name"] for leaf in evidence.leaves}
+    calls = [call for call in evidence.calls if call.row.setting.wanted is None]
+    found = [name for call in calls for name in call.names(call.leaf_of.values())]
+    return [name for name in dict.fromkeys(found) if name not in known]
 
 
 _NAMED = 3

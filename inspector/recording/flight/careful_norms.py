@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -17,9 +17,10 @@ from inspector.torch_api.foreach import NARROW, norms_of
 
 _LARGE = 1 << 16
 """Number of elements above which the norms of parts are computed first."""
-_LEAST = 1e-13
+LEAST = 1e-13
 """The squares of smaller norms, or of the many elements that make one, have few digits in float32, or none."""
-_NARROWEST = 256
+_NARROWEST, _WIDEST = 256, 4_096
+"""Number of elements in the rows of a tensor that need not be cut anew."""
 _MOST_ROWS = 1 << 14
 """Number of rows above which these become wider: their norms are added in float32, too."""
 _CHUNK = 1 << 20
@@ -59,38 +60,45 @@ def rows_of(tensors: Sequence[torch.Tensor]) -> dict[int, NormRows]:
     found = {}
     for index, tensor in enumerate(tensors):
         if tensor.is_cpu and tensor.numel() > _LARGE:
-            width = _width(tensor.numel()) if tensor.is_contiguous() else None
+            count, dimensions = tensor.numel(), _last_dimensions(tensor.shape)
+            is_cut = not _are_rows(math.prod(tensor.shape[at] for at in dimensions), count)
+            width = _width(count) if is_cut and tensor.is_contiguous() else None
             dtype = torch.float32 if tensor.dtype in NARROW else tensor.dtype
             if width is not None or tensor.dim() > 1:
-                found[index] = NormRows(width, _last_dimensions(tensor.shape), dtype)
+                found[index] = NormRows(width, dimensions, dtype)
     return found
 
 
-def careful_norms(
-    tensors: list[torch.Tensor],
-    rows: Mapping[int, NormRows] | None = None,
-    norms: Callable[[list[torch.Tensor]], torch.Tensor] = norms_of,
-) -> torch.Tensor:
+def _are_rows(width: int, count: int) -> bool:
+    """Whether so many elements are summed in float32 with five digits in rows of a width."""
+    return _NARROWEST <= width <= _WIDEST and count // width <= _MOST_ROWS
+
+
+def careful_norms(tensors: list[torch.Tensor]) -> torch.Tensor:
     """The 2-norms of ordinary tensors of one device, as a vector there.
 
     On the CPU, a finite tensor has a finite norm, and only one of zeros has the norm 0. On other devices this
     would have to wait.
-
-    rows: those of `rows_of`, if they are known. norms: computes the norms of tensors.
     """
-    parts = tensors
-    if rows := rows_of(tensors) if rows is None else rows:
-        parts = list(tensors)
-        for index, its in rows.items():
-            parts[index] = its.norms(tensors[index])
-    found = norms(parts)
+    parts = list(tensors)
+    for index, rows in rows_of(tensors).items():
+        parts[index] = rows.norms(tensors[index])
+    found = norms_of(parts)
     if not found.is_cpu:
         return found
     numbers: list[float] = found.tolist()
-    if math.isfinite(sum(numbers)) and min(numbers) >= _LEAST:
-        return found
+    return found if are_right(numbers) else corrected(numbers, tensors)
+
+
+def are_right(numbers: Sequence[float]) -> bool:
+    """Whether no square can have underflowed or overflowed in these norms."""
+    return math.isfinite(sum(numbers)) and min(numbers) >= LEAST
+
+
+def corrected(numbers: Sequence[float], tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The norms of tensors on the CPU, computed again where they may be wrong. numbers: as they were computed."""
     again = [
-        number if _LEAST <= number < math.inf else _scaled(tensor, number)
+        number if LEAST <= number < math.inf else _scaled(tensor, number)
         for tensor, number in zip(tensors, numbers, strict=True)
     ]
     return torch.tensor(again, dtype=torch.float64)

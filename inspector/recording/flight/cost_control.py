@@ -175,6 +175,15 @@ class CostControl:
         self._clock.spent += seconds
         self._clock.elsewhere += seconds
 
+    def note_light(self, norms: float, measured: int, rest: float) -> None:
+        """Steps were recorded outside of `begin` and `end`. norms, measured: seconds of measuring norms, and how
+        often; rest: of everything else."""
+        self._sums.norms += norms
+        self._sums.measured += measured
+        self._sums.rest += rest
+        self._clock.spent += norms + rest
+        self.turns.interrupted()
+
     def note_look(self, around: float, engine: float) -> None:
         """Nodes were looked at. around: seconds of work; engine: seconds by which backward was slower."""
         self._sums.looks += around + engine

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,6 +19,7 @@ _RECENT = 16
 """Number of calls of each depth that are compared."""
 _CHECKED_EVERY = 256
 """Number of steps after which a call without hooks and one at the next depth are measured again."""
+_HALF = _CHECKED_EVERY // 2
 MOST_BETWEEN: dict[Depth, int] = {"modules": 16, "nodes": 1}
 """A depth is chosen if its cost allows it in one of this many steps: modules now and then, Nodes in each."""
 
@@ -67,9 +69,27 @@ class DepthControl:
             return min(lacking, key=lambda depth: len(self._seen[depth].engine))
         if step % _CHECKED_EVERY == 0:
             return None
-        if step % _CHECKED_EVERY == _CHECKED_EVERY // 2:
+        if step % _CHECKED_EVERY == _HALF:
             return "nodes" if self.depth == "modules" else "modules"
         return False
+
+    def until_due(self, step: int, most: int) -> tuple[int, float]:
+        """In how many steps from this one on `next` returns None, at most `most`, if no root is larger than the
+        second number."""
+        if self._fixed is not None or any(len(seen.engine) < _TRIALS for seen in self._seen.values()):
+            return 0, 0.0
+        every = self.every if self.depth is not None else _CHECKED_EVERY
+        due = [count for count in range(most) if not (step + count) % every or not (step + count) % _HALF]
+        count = min(due, default=most)
+        stay = list(self._roots)[max(0, len(self._roots) + count - _ROOTS) :]  # while those roots are added
+        is_full = len(self._roots) + count >= _ROOTS
+        return count, UNUSUAL * max(stay) if is_full and stay else math.inf
+
+    def not_looked_at(self, roots: Iterable[float], engine: float | None) -> None:
+        """Steps with these roots were made without a call of `next`. engine: seconds of the engine in the last."""
+        self._roots.extend(map(abs, roots))
+        if engine is not None:
+            self.note(None, engine, 0.0)
 
     def note(self, depth: Depth | None, engine: float, around: float) -> None:
         """A call was made. engine, around: seconds of the engine, and of the work around it."""

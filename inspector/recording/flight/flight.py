@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import threading
 import time
+import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from types import FrameType
 
@@ -15,6 +19,15 @@ from inspector.recording.flight.chosen import Chosen, leaves_of
 from inspector.recording.flight.cost_control import CostControl
 from inspector.recording.flight.extra_call import ExtraCall
 from inspector.recording.flight.followed import Followed
+from inspector.recording.flight.gradient_norms import StepNorms
+from inspector.recording.flight.light_steps import (
+    LARGEST,
+    MOST_LIGHT,
+    Expected,
+    LightStep,
+    Seconds,
+    StepBegun,
+)
 from inspector.recording.flight.nap import Roots
 from inspector.recording.flight.node_norms import Depth
 from inspector.recording.flight.node_watch import Look, NodeWatch
@@ -29,8 +42,11 @@ from inspector.report import BackwardCall
 from inspector.report.timeline import NOT_FINITE, LevelRow, Reason, Timeline, Trigger, TriggerKind
 from inspector.torch_api.compilation import was_compiled
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
+from inspector.torch_api.modes import hidden
 from inspector.user_code.paths import UserFiles
 
+_LEAST_LIGHT = 2
+"""Number of steps that are worth being noted together."""
 _MOST_LEVELS = 20
 """Maximum number of times that the share of measured steps changes."""
 
@@ -137,8 +153,9 @@ class Flight:
             self.cost.resume()
             return
         log.counts_steps = watched.has_optimizer and not was_compiled()
-        for tensor, name in watched.parameters():
-            self._followed.add(tensor, name)
+        with hidden():
+            for tensor, name in watched.parameters():
+                self._followed.add(tensor, name)
         steps = WatchedSteps(watched, self._followed.norms.names, by_optimizer=log.counts_steps)
         for step in steps.steps(self._steps.counter):
             self._append(step)
@@ -265,6 +282,10 @@ class Flight:
         known = torch.ones_like(column, dtype=torch.bool)
         return Block([self._steps.counter.current + 1], [self._log.calls], [{}], column, known, [wanted])
 
+    def measured(self) -> StepNorms:
+        """The norms of all gradients that there are now."""
+        return self._followed.norms.measure()
+
     def grads(self) -> dict[str, torch.Tensor | None]:
         """The grads of the parameters that are followed, by name."""
         norms = self._followed.norms
@@ -362,6 +383,60 @@ class Flight:
     def skips(self) -> int:
         """How many steps are only counted from now on, at the end of a step."""
         return 0 if self._steps.next.is_broken or not self._may_skip else self.cost.skips
+
+    def expected(self, optimizer: Optimizer, until: float | None) -> Expected | None:
+        """At the end of a step: what steps are expected of which only root, rate and gradients are noted; None if
+        more is due in the next one. until: when something else is due, if ever."""
+        if not self._is_quiet or was_compiled() or LEAVES_IN_USE.may_be_elsewhere or not self.has(optimizer):
+            return None
+        finished, held = self._steps.counter.finished, held_by(optimizer)
+        number = self._steps.optimizers.number(optimizer)
+        count = self._followed.updates.until_due(finished + 1, MOST_LIGHT, self.cost)
+        count, largest = self.nodes.until_due(finished + 1, count)
+        if count < _LEAST_LIGHT or not self._steps.optimizers.holds(number, tuple(map(id, held))):
+            return None
+        return Expected(
+            weakref.ref(optimizer),
+            number,
+            len(held),
+            threading.get_ident(),
+            finished + count,
+            self.cost.every,
+            min(largest, LARGEST),
+            math.inf if until is None else until,
+        )
+
+    @property
+    def _is_quiet(self) -> bool:
+        """Whether nothing is due between two steps but what is noted of every step."""
+        log, followed = self._log, self._followed.unmoved.are_copied and not self._store.search.zeros.suspects
+        is_whole = log.counts_steps and not self._takes_turns and not log.is_over and not self.cost.skips
+        has_risks = self.nodes.risky.are_any and not log.extra
+        scales = self.scaler.scales or self.scaler.has_skipped
+        return is_whole and followed and not has_risks and not scales and self._steps.next.root is None
+
+    @property
+    def begun(self) -> StepBegun:
+        """The step that is to come in this thread."""
+        return StepBegun(self._log.calls, measured=self._steps.next.measured, ended=self._steps.counter.finished)
+
+    def go_on(self, begun: StepBegun) -> None:
+        """A step that may have begun is recorded with all that may be due."""
+        self._log.calls = begun.calls
+        step = self._steps.next
+        step.root, step.measured = _exact(begun.root), begun.measured
+        self._log.last_root = step.root or self._log.last_root
+
+    def noted(self, number: int, steps: Sequence[LightStep], seconds: Seconds) -> None:
+        """These steps of the only optimizer, which has this number, were noted."""
+        self.cost.note_light(seconds.norms, seconds.measured, seconds.rest)
+        self.nodes.not_looked_at([step.root for step in steps if step.root is not None], seconds.engine)
+        step = self._steps.next
+        for noted in steps:
+            self._log.calls = noted.calls
+            step.root, step.measured = _exact(noted.root), noted.measured
+            self._log.last_root = step.root or self._log.last_root
+            self._commit(number, noted.rate)
 
     @property
     def is_broken(self) -> bool:
@@ -541,9 +616,13 @@ class Flight:
         return seen.reason or ("graph" if is_unseen else "budget")
 
 
+def _exact(root: float | None) -> Root | None:
+    return None if root is None else Root(root, is_exact=True)
+
+
 def _are_finite(step: NextStep) -> bool:
     """Whether the gradients that were measured last are finite."""
-    return step.measured is None or all(bool(norms.isfinite().all()) for _, norms in step.measured.parts)
+    return step.measured is None or all(bool(norms.isfinite().all()) for _, norms in step.measured.vectors())
 
 
 def _first_not_finite(triggers: list[Trigger]) -> list[Trigger]:

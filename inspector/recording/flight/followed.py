@@ -12,7 +12,7 @@ from inspector.recording.flight.gradient_norms import GradientNorms
 from inspector.recording.flight.update_norms import UpdateNorms
 from inspector.recording.training.leaf_registry import is_leaf
 from inspector.report.timeline import Trigger
-from inspector.torch_api.modes import unobserved
+from inspector.torch_api.modes import hidden, unobserved
 from inspector.user_code.paths import UserFiles
 from inspector.user_code.variable_names import names_from
 
@@ -49,9 +49,10 @@ class Followed:
         if new and self._lookups < _MOST_LOOKUPS:
             self._lookups += 1
             name = names_from(frame, self._files).name
-        for tensor in new:
-            if is_leaf(tensor):
-                self.add(tensor, name(tensor) or f"parameter {len(self.norms) + 1}")
+        with hidden():
+            for tensor in new:
+                if is_leaf(tensor):
+                    self.add(tensor, name(tensor) or f"parameter {len(self.norms) + 1}")
 
     def positions(self, tensors: Iterable[torch.Tensor]) -> frozenset[int]:
         """The positions of those that are followed."""
@@ -92,6 +93,11 @@ class UnmovedParameters:
         more = torch.zeros(block.norms.shape[1] - len(self._peaks), dtype=torch.float64)
         finite = block.norms.where(block.known & block.norms.isfinite(), 0.0)
         self._peaks = torch.cat([self._peaks, more]).maximum(finite.amax(0))
+
+    @property
+    def are_copied(self) -> bool:
+        """Whether nothing is left for `look` to do."""
+        return bool(self._checked)
 
     def look(self, step: int) -> None:
         """Before a backward call: compare the parameters, if it is time. step: the number of the step.

@@ -4,32 +4,40 @@ from __future__ import annotations
 
 import functools
 import weakref
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from inspector.recording.flight.careful_norms import NormRows, careful_norms, rows_of
+from inspector.recording.flight.careful_norms import NormRows, are_right, careful_norms, corrected, rows_of
 from inspector.torch_api.foreach import FOREACH_NORMS, NARROW, narrow_norms_of
-from inspector.torch_api.modes import unobserved
+from inspector.torch_api.modes import dispatch_mode_count, function_mode_count, set_grad_enabled, unobserved
 from inspector.torch_api.tensor_references import TensorReference, reference_to
 
 MOST_COLUMNS = 64
 """Maximum number of columns of gradients; with more parameters, those of a module share one."""
 _ORDINARY = {torch.Tensor}
+_PLAIN = {torch.Tensor, torch.nn.Parameter, type(None)}
+_vector_norm = torch.linalg.vector_norm
 
 
 @dataclass(frozen=True, slots=True)
 class StepNorms:
-    """The norms of one step. parts: (positions of the parameters, their norms as a vector on their device)."""
+    """The norms of one step. parts: (positions of the parameters, their norms as a vector on their device, or as
+    numbers: in each step, to make a tensor of them would take 50 microseconds)."""
 
-    parts: tuple[tuple[tuple[int, ...], torch.Tensor], ...]
+    parts: tuple[tuple[tuple[int, ...], torch.Tensor | array[float]], ...]
+
+    def vectors(self) -> list[tuple[tuple[int, ...], torch.Tensor]]:
+        """The parts, all as vectors."""
+        return [(positions, _vector(norms)) for positions, norms in self.parts]
 
 
 def only(measured: StepNorms, positions: frozenset[int]) -> StepNorms:
     """The norms of some parameters."""
-    parts = []
-    for its, norms in measured.parts:
+    parts: list[tuple[tuple[int, ...], torch.Tensor | array[float]]] = []
+    for its, norms in measured.vectors():
         kept = [index for index, position in enumerate(its) if position in positions]
         if len(kept) == len(its):
             parts.append((its, norms))
@@ -38,29 +46,55 @@ def only(measured: StepNorms, positions: frozenset[int]) -> StepNorms:
     return StepNorms(tuple(parts))
 
 
+def _vector(norms: torch.Tensor | array[float]) -> torch.Tensor:
+    return torch.frombuffer(norms, dtype=torch.float64) if isinstance(norms, array) else norms
+
+
 @dataclass(slots=True)
 class _Usual:
     """The parameters whose grads could all be measured at once last time. held: see `TensorReference`.
 
-    without: of the parameters that had no grad. rows: see `careful_norms`.
+    without: of the parameters that had no grad. rows: of large grads, by index: the dimensions of a row, or how
+    the elements are cut into rows. is_plain: whether no parameter has a class of the script, which would see that
+    its grad is read.
     """
 
     positions: tuple[int, ...]
     held: list[list[weakref.ref[torch.Tensor]]]
     without: list[list[weakref.ref[torch.Tensor]]]
-    rows: dict[int, NormRows]
+    rows: list[tuple[int, tuple[int, ...], NormRows | None]]
+    is_plain: bool
 
     def measure(self) -> StepNorms | None:
         """The norms, if the same parameters have such grads. It runs in every step, when nothing of the inspector
-        is in the caches of the processor: it touches as few objects as it can."""
+        is in the caches of the processor: it touches as few objects as it can. No mode may see it."""
+        records = torch.is_grad_enabled()
+        set_grad_enabled(False)
         try:
             grads = [held[0]().grad for held in self.held]  # type: ignore[union-attr]  # a parameter may be gone
-            if set(map(type, grads)) != _ORDINARY or any(held[0]().grad is not None for held in self.without):  # type: ignore[union-attr]
+            if set(map(type, grads)) != _ORDINARY:
                 return None
-            norms = careful_norms(grads, self.rows, narrow_norms_of)  # type: ignore[arg-type]
-        except Exception:  # sparse, on several devices, of another dtype or shape
+            if self.without and any(held[0]().grad is not None for held in self.without):  # type: ignore[union-attr]
+                return None
+            norms = self._norms(grads)  # type: ignore[arg-type]
+            return None if norms is None else StepNorms(((self.positions, norms),))
+        except Exception:  # sparse, on several devices or none, of another dtype or shape
             return None
-        return None if norms.is_meta else StepNorms(((self.positions, norms),))
+        finally:
+            set_grad_enabled(records)
+
+    def _norms(self, grads: list[torch.Tensor]) -> torch.Tensor | array[float] | None:
+        parts = grads.copy()
+        for index, dimensions, cut in self.rows:
+            if cut is None:
+                parts[index] = _vector_norm(grads[index], 2, dimensions, dtype=torch.float32)
+            else:
+                parts[index] = cut.norms(grads[index])
+        norms = narrow_norms_of(parts)
+        if not norms[0].is_cpu:
+            return None if norms[0].is_meta else torch.stack(norms)
+        numbers = array("d", [norm.item() for norm in norms])
+        return numbers if are_right(numbers) else corrected(numbers, grads)
 
 
 class GradientNorms:
@@ -95,8 +129,13 @@ class GradientNorms:
 
         wanted: the positions of the parameters; None for all.
         """
+        usual = self._usual if wanted is None else None
+        if usual is not None and usual.is_plain and not (function_mode_count() or dispatch_mode_count()):
+            if (found := usual.measure()) is not None:
+                return found
+            usual = None
         with unobserved():
-            if wanted is None and self._usual is not None and (found := self._usual.measure()) is not None:
+            if usual is not None and (found := usual.measure()) is not None:
                 return found
             grads = list(self._grads(wanted))
             places: dict[torch.device, tuple[list[int], list[torch.Tensor]]] = {}
@@ -125,8 +164,12 @@ class GradientNorms:
         if FOREACH_NORMS.parts is None or not is_narrow or any(tensor.grad is not None for _, tensor in alive):
             return None
         held = [self.references[position].held for position in positions]
-        rows = rows_of([grad for _, grad in measured])
-        return _Usual(positions, held, [reference.held for reference, _ in alive], rows)
+        rows = [
+            (index, its.dimensions, None if its.width is None else its)
+            for index, its in rows_of([grad for _, grad in measured]).items()
+        ]
+        is_plain = {type(reference()) for reference in self.references} <= _PLAIN
+        return _Usual(positions, held, [reference.held for reference, _ in alive], rows, is_plain)
 
     def matrix(self, rows: Sequence[Sequence[StepNorms]]) -> tuple[torch.Tensor, torch.Tensor]:
         """The norms of several steps, and whether each was recorded: [steps, parameters] on the CPU.
@@ -137,7 +180,7 @@ class GradientNorms:
         known = torch.zeros((len(rows), len(self)), dtype=torch.bool)
         groups: dict[tuple[tuple[int, ...], torch.device], list[tuple[int, torch.Tensor]]] = {}
         for row, several in enumerate(rows):
-            for positions, norms in (part for measured in several for part in measured.parts):
+            for positions, norms in (part for measured in several for part in measured.vectors()):
                 groups.setdefault((positions, norms.device), []).append((row, norms))  # watched steps: the CPU
         for (positions, _), found in groups.items():
             joined = torch.cat([norms for _, norms in found]).cpu()  # one wait a device

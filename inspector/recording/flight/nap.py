@@ -70,10 +70,11 @@ class Nap:
             self.root = root
         return True
 
-    def begins(self, optimizer: Optimizer) -> None:
-        """A step begins."""
+    def begins(self, optimizer: Optimizer) -> bool:
+        """A step begins. Returns that no more is to be done."""
         self.depth = self.depth + 1 if self.calls == self.since else 1  # else one has raised
         self.since = self.calls
+        return True
 
     def ends(self, optimizer: Optimizer) -> bool:
         """A step ends. Returns whether others are to come; the last is left for `ends_last`."""

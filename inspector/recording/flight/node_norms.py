@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
@@ -12,12 +13,13 @@ import torch
 from inspector.graph.node_kinds import has_one_output
 from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
 from inspector.recording.engine_hook import EngineCall
+from inspector.recording.flight.careful_norms import LEAST
 from inspector.recording.flight.node_layout import NodeLayout
 from inspector.recording.flight.output_norms import OutputParts
 from inspector.tensor_stats import row_norms
-from inspector.torch_api.compilation import skip_in_dynamo
+from inspector.torch_api.compilation import skip_in_dynamo, without_dynamo
 from inspector.torch_api.engine import CURRENT_NODE, hook_carrier, register_shared
-from inspector.torch_api.modes import dispatch_mode_count, function_mode_count, unobserved
+from inspector.torch_api.modes import dispatch_mode_count, function_mode_count, is_profiling, unobserved
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
 from inspector.tracing.roots import gradient_edge
 from inspector.tracing.walk import AutogradNode, Walk, walk
@@ -25,6 +27,7 @@ from inspector.tracing.walk import AutogradNode, Walk, walk
 Depth: TypeAlias = Literal["modules", "nodes"]
 
 _NARROW = (torch.float16, torch.bfloat16)
+_vector_norm = torch.linalg.vector_norm
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class _Kept:
 
     def keep_sent(self, position: int, sent: Sequence[torch.Tensor | None]) -> None:
         """Keep what a Node has sent. It never raises."""
-        if function_mode_count() or dispatch_mode_count():
+        if function_mode_count() or dispatch_mode_count() or is_profiling():
             return
         for slot, gradient in enumerate(sent):
             if type(gradient) is torch.Tensor and gradient.layout is torch.strided:
@@ -87,12 +90,8 @@ class _Kept:
     def norm_of_sent(self) -> torch.Tensor | None:
         """The norm of all that was sent from one device; None if nothing was."""
         device = next((gradient.device for gradient in self.sent.values()), None)
-        norms = [
-            torch.linalg.vector_norm(gradient.float() if gradient.dtype in _NARROW else gradient)
-            for gradient in self.sent.values()
-            if gradient.device == device
-        ]
-        return torch.linalg.vector_norm(torch.stack([norm.float() for norm in norms])) if norms else None
+        norms = [_norm_of(gradient) for gradient in self.sent.values() if gradient.device == device]
+        return _norm_of_norms(norms) if norms else None
 
 
 class NodeHooks:
@@ -175,21 +174,20 @@ def _hooks(
     kept: _Kept,
 ) -> tuple[Callable[[torch.Tensor | None], None], Callable[[tuple[torch.Tensor | None, ...]], None]]:
     """The hooks for one gradient, and for those of all outputs of a Node. They never raise."""
-    norm_of, stack = torch.linalg.vector_norm, torch.stack
 
     def one(gradient: torch.Tensor | None) -> None:
-        if type(gradient) is not torch.Tensor or function_mode_count() or dispatch_mode_count():
+        if type(gradient) is not torch.Tensor or function_mode_count() or dispatch_mode_count() or is_profiling():
             return
         try:
             position = index.get(current_node())
             if position is None or gradient.layout is not torch.strided:
                 return
             plain = gradient.detach()
-            norms[position] = norm_of(plain, dtype=torch.float32) if plain.dtype in _NARROW else norm_of(plain)
+            norms[position] = _norm_of(plain)
             if position in kept.wanted:
                 kept.gradients[position] = plain
             if position == kept.rows_at:
-                kept.rows = row_norms(plain)
+                kept.rows = without_dynamo(row_norms, plain)
         except RuntimeError:  # nested, or inside a torch.func transform
             return
 
@@ -201,9 +199,25 @@ def _hooks(
             if position is not None and (norm := norms.pop(position, None)) is not None:
                 parts.append(norm)
         if position is not None and parts:
-            norms[position] = norm_of(stack(parts)) if len(parts) > 1 else parts[0]
+            norms[position] = _norm_of_norms(parts) if len(parts) > 1 else parts[0]
 
     return one, several
+
+
+def _norm_of(tensor: torch.Tensor) -> torch.Tensor:
+    """The norm, on the CPU also where the squares are too large or too small for float32; on other devices this
+    would have to wait."""
+    norm: torch.Tensor = _vector_norm(tensor, dtype=torch.float32 if tensor.dtype in _NARROW else None)
+    if norm.is_cpu and not LEAST <= norm.item() < math.inf and tensor.dtype is not torch.float64:
+        norm = _vector_norm(tensor, dtype=torch.complex128 if tensor.is_complex() else torch.float64)
+    return norm
+
+
+def _norm_of_norms(norms: list[torch.Tensor]) -> torch.Tensor:
+    """The norm of all that these are the norms of."""
+    wide = [norm.double() if norm.is_cpu else norm.float() for norm in norms]  # a device may have no float64
+    found: torch.Tensor = _vector_norm(torch.stack(wide))
+    return found
 
 
 def _keep_sent(kept: _Kept, position: int, sent: Sequence[torch.Tensor | None], arrived: Any) -> None:
@@ -212,3 +226,4 @@ def _keep_sent(kept: _Kept, position: int, sent: Sequence[torch.Tensor | None], 
 
 
 skip_in_dynamo(_keep_sent, _Kept.keep_sent, *_hooks(lambda: None, {}, {}, _Kept(frozenset(), None)))
+skip_in_dynamo(_norm_of, _norm_of_norms)

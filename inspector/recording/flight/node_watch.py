@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -83,9 +84,23 @@ class NodeWatch:
         else:
             self.outputs.close()
 
+    @property
+    def sees_graphs(self) -> bool:
+        """Whether there are Nodes to look at."""
+        return bool(self.layouts) and CURRENT_NODE.parts is not None
+
+    def until_due(self, step: int, most: int) -> tuple[int, float]:
+        """How many steps from this one on are not looked at, at most `most`, and how large their roots may be."""
+        return self.control.until_due(step, most) if self.sees_graphs else (most, math.inf)
+
+    def not_looked_at(self, roots: Iterable[float], engine: float | None) -> None:
+        """These were the roots of steps that were not looked at. engine: seconds of the last of them."""
+        if self.sees_graphs:
+            self.control.not_looked_at(roots, engine)
+
     def begin(self, call: EngineCall, step: int, root: float | None, cost: CostControl) -> Look | None:
         """Before the engine runs; None if nothing is looked at. root: the value of the call's root, if known."""
-        if not self.layouts or CURRENT_NODE.parts is None:
+        if not self.sees_graphs:
             return None
         if cost.skips:  # even the other numbers of every step take too long
             return None
@@ -97,7 +112,7 @@ class NodeWatch:
             if layout is None:
                 self.seen.others += 1
                 return None
-            outputs = self.outputs.taken(frozenset(graph.structure.sequence_nrs))
+            outputs = self.outputs.taken(frozenset(graph.structure.sequence_nrs), layout.modules)
             hooks = NodeHooks(layout, depth, [] if self._kept_at is None else layout.found(self._kept_at))
             hooks.install(graph)
         now = time.perf_counter()

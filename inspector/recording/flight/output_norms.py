@@ -20,7 +20,7 @@ from inspector.recording.forward.tracer_watch import TracerWatch
 from inspector.tensor_stats import is_ordinary
 from inspector.torch_api.compilation import skip_in_dynamo, was_compiled
 from inspector.torch_api.engine import in_backward
-from inspector.torch_api.modes import dispatch_mode_count, function_mode_count, unobserved
+from inspector.torch_api.modes import dispatch_mode_count, function_mode_count, is_profiling, unobserved
 from inspector.torch_api.nodes import sequence_number_of
 from inspector.torch_api.tracers import is_tracing
 from inspector.user_code.module_tree import modules_below
@@ -44,9 +44,13 @@ class OutputNorms:
 
     def __init__(self, modules: Mapping[str, nn.Module]) -> None:
         self._seconds = 0.0
-        self._paths = {id(module): (weakref.ref(module), path) for path, module in modules.items()}
+        self._paths = {
+            id(module): (weakref.ref(module), tuple(path for path, its in modules.items() if its is module))
+            for module in modules.values()
+        }
         self._thread = 0
-        self._waiting: deque[tuple[int, str, torch.Tensor]] = deque(maxlen=_MOST_CALLS)
+        self._waiting: deque[tuple[int, tuple[str, ...], torch.Tensor]] = deque(maxlen=_MOST_CALLS)
+        self._old = 0  # number of those that have waited for a graph already
         self._removers: list[Any] = []
         skip_in_dynamo(OutputNorms._after)
 
@@ -54,7 +58,7 @@ class OutputNorms:
         """Measure from now on, unless something is compiled: Dynamo would see the hook."""
         if self._removers or not self._paths or was_compiled():
             return
-        self._waiting.clear()
+        self._clear()
         self._seconds, self._thread = 0.0, threading.get_ident()
         compiles = CompileWatch(ClosedByCompilation(self.close))
         traces = TracerWatch(self._without)
@@ -67,14 +71,30 @@ class OutputNorms:
         while self._removers:
             self._removers.pop()()
 
-    def taken(self, sequence_nrs: Collection[int]) -> OutputParts:
-        """The norms of the outputs that are in a graph. sequence_nrs: of its Nodes. All others are dropped."""
+    def taken(self, sequence_nrs: Collection[int], names: Collection[str]) -> OutputParts:
+        """The norms of the outputs that are in a graph. All others wait for one more graph: a generator runs
+        before the backward call of its discriminator.
+
+        sequence_nrs: of its Nodes. names: the paths of its modules: one that is called twice has the name of its
+        variable before its path.
+        """
         found: OutputParts = {}
-        for number, path, norm in self._waiting:
-            if number in sequence_nrs:
+        others = []
+        for position, item in enumerate(self._waiting):
+            number, paths, norm = item
+            path = next((path for path in paths if path in names), None)
+            if path is not None and number in sequence_nrs:
                 found.setdefault(path, []).append(norm)
-        self._waiting.clear()
+            elif position >= self._old:
+                others.append(item)
+        self._clear()
+        self._waiting.extend(others)
+        self._old = len(others)
         return found
+
+    def _clear(self) -> None:
+        self._waiting.clear()
+        self._old = 0
 
     def take_seconds(self) -> float:
         """How long it took since this was asked last."""
@@ -89,7 +109,7 @@ class OutputNorms:
             return
         if threading.get_ident() != self._thread or in_backward():
             return
-        if is_tracing() or function_mode_count() or dispatch_mode_count():
+        if is_tracing() or function_mode_count() or dispatch_mode_count() or is_profiling():
             return
         began = time.perf_counter()
         try:
@@ -97,7 +117,7 @@ class OutputNorms:
                 if tensor.grad_fn is not None and (norm := _norm(tensor)) is not None:
                     self._waiting.append((sequence_number_of(tensor.grad_fn), known[1], norm))
         except Exception:  # nested tensors, an output on a device that has failed: for the script to meet
-            self._waiting.clear()
+            self._clear()
         self._seconds += time.perf_counter() - began
 
     def _without(self) -> contextlib.AbstractContextManager[None]:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from inspector.tensor_stats import is_ordinary
-from inspector.torch_api.modes import dispatch_mode_count, function_mode_count, unobserved
+from inspector.torch_api.modes import dispatch_mode_count, function_mode_count, is_profiling, unobserved
 
 _NARROW = (torch.float16, torch.bfloat16)
 
@@ -33,11 +33,11 @@ class Root:
 
 
 def number_of(outputs: Sequence[Any]) -> float | None:
-    """The value of the only root, if reading it takes a microsecond: an ordinary number on the CPU, and no mode;
-    None otherwise."""
+    """The value of the only root, if reading it takes a microsecond: an ordinary number on the CPU, and no mode or
+    profiler; None otherwise."""
     if len(outputs) != 1 or type(root := outputs[0]) is not torch.Tensor or function_mode_count():
         return None
-    if dispatch_mode_count() or not root.is_cpu or root.numel() != 1:
+    if dispatch_mode_count() or is_profiling() or not root.is_cpu or root.numel() != 1:
         return None
     try:
         value = root.item()

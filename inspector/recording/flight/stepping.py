@@ -16,6 +16,7 @@ from inspector.recording.flight.node_norms import NodeNorms
 from inspector.recording.flight.roots import Root
 from inspector.recording.flight.step_counter import StepCounter
 from inspector.recording.flight.store import Step
+from inspector.torch_api.modes import hidden
 
 MOST_OPTIMIZERS = 1_000
 """Maximum number of optimizers. A new one takes the number of one that died, as in a script with one per step."""
@@ -53,7 +54,8 @@ class KnownOptimizers:
             )
             found = next(free, None)
             if found is None:
-                found = self._new(optimizer) if len(self._known) < MOST_OPTIMIZERS else MOST_OPTIMIZERS
+                with hidden():
+                    found = self._new(optimizer) if len(self._known) < MOST_OPTIMIZERS else MOST_OPTIMIZERS
             self._numbers = {key: number for key, number in self._numbers.items() if number != found}
             self._numbers[id(optimizer)] = found
             self._known[found] = _Known(weakref.ref(optimizer), type(optimizer))

@@ -38,6 +38,10 @@ class UpdateNorms:
         seconds = statistics.median(self._seconds) if self._seconds else math.inf
         return step % power_of_two(seconds, cost.left, _MOST_BETWEEN) == 0
 
+    def until_due(self, step: int, most: int, cost: CostControl) -> int:
+        """How many steps from this one on are not to be measured; at most `most`."""
+        return next((count for count in range(most) if self.is_due(step + count, cost)), most)
+
     def begin(self, positions: Iterable[int]) -> None:
         """Before a step: copy the parameters at these positions, as far as they are ordinary dense tensors."""
         began, left = time.perf_counter(), MOST_COPIED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -12,6 +12,7 @@ from torch import nn
 from inspector.recording.forward.modules_without_graph import ModulesWithoutGraph
 from inspector.recording.forward.sequence_ranges import RangesByThread, SequenceRanges
 from inspector.recording.forward.user_frames import UserFrames
+from inspector.torch_api.modules import children_of
 from inspector.user_code.module_names import RootName
 from inspector.user_code.source_expressions import SourceExpressions
 
@@ -34,10 +35,14 @@ class ModuleCall:
 
 @dataclass(frozen=True, slots=True)
 class OutermostModule:
-    """A module that was called outside of all others. kind: the name of its class."""
+    """A module that was called outside of all others.
+
+    kind: the name of its class. members: what an `nn.Sequential` contains, by its names in it.
+    """
 
     reference: weakref.ref[nn.Module]
     kind: str
+    members: Mapping[str, weakref.ref[nn.Module]]
 
 
 class CalledModules:
@@ -64,9 +69,24 @@ class CalledModules:
         for index, root in enumerate(self.roots):
             if root.reference() is module:
                 return index
-        self.roots.append(OutermostModule(weakref.ref(module), type(module).__name__))
+        inner = children_of(module) or {} if is_sequence(module) else {}
+        members = {name: weakref.ref(child) for name, child in inner.items() if child is not None}
+        self.roots.append(OutermostModule(weakref.ref(module), type(module).__name__, members))
         return len(self.roots) - 1
 
     def alive(self) -> list[nn.Module | None]:
         """The modules of `roots`; None for one that the script no longer holds."""
         return [root.reference() for root in self.roots]
+
+    def members(self) -> list[dict[str, nn.Module]]:
+        """For each of `roots`, what it contains; empty unless it is an `nn.Sequential`."""
+        return [
+            {name: child for name, its in root.members.items() if (child := its()) is not None}
+            for root in self.roots
+        ]
+
+
+def is_sequence(module: nn.Module) -> bool:
+    """Whether a module does nothing but call those that it contains."""
+    found = (vars(kind)["forward"] for kind in type(module).__mro__ if "forward" in vars(kind))
+    return next(found, None) is nn.Sequential.forward  # read so, since that of TorchScript is a descriptor

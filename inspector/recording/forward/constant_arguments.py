@@ -136,7 +136,7 @@ class ConstantArguments:
         if argument.requires_grad:
             return
         value, use = self._value(argument, known), known.use
-        kind = TensorType(shape_of(argument) or [], dtype_name(argument.dtype))
+        kind = TensorType(list(shape_of(argument) or ()), dtype_name(argument.dtype))
         yield SeenConstant(place, value, text, use, kind, id(code), where)
 
     def _of_tensor(self, tensor: torch.Tensor) -> _Known:

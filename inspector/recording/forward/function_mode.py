@@ -75,7 +75,7 @@ class OperationMode(TorchFunctionMode):
         self, function: Any, types: Any, arguments: tuple[Any, ...] = (), options: Any = None
     ) -> Any:
         if is_plain_read(function, arguments, sys._getframe(1)):
-            return function(*arguments, **(options or {}))
+            return function(*arguments, **options) if options else function(*arguments)
         tracer = sys.gettrace()
         if was_traced := tracer in self._lines.tracers:  # else every function called here costs an event
             sys.settrace(None)

@@ -22,6 +22,11 @@ class GraphModules:
         all_calls = {call.number: call for chain in chains.values() for call in chain}
         counts = Counter(call.root for call in all_calls.values() if call.around is None)
         self._prefixes = _prefixes(dict(sorted(counts.items())), roots, names)
+        self._members = {
+            index: {key: member.path for key, member in name.members.items()}
+            for index, name in enumerate(names)
+            if name is not None
+        }
         self._paths = {number: self._full_path(call) for number, call in all_calls.items()}
         numbers: dict[str, list[int]] = defaultdict(list)
         for number in sorted(all_calls):
@@ -40,7 +45,10 @@ class GraphModules:
         return self._passes.get(call.number)
 
     def _full_path(self, call: ModuleCall) -> str:
+        key, dot, rest = call.path.partition(".")
         prefix = self._prefixes[call.root]
+        if (member := self._members.get(call.root, {}).get(key)) is not None:
+            return f"{member}{dot}{rest}"
         return f"{prefix}.{call.path}" if prefix and call.path else prefix or call.path
 
     def _passes_along(self, chain: Sequence[ModuleCall]) -> list[int] | None:
@@ -67,6 +75,7 @@ def _prefixes(
     numbered if there are several.
     """
     known = {index: names[index] if index < len(names) else None for index in counts}
+    known = {index: None if name is not None and name.members else name for index, name in known.items()}
     if len(counts) == 1 and None in known.values() and 1 in counts.values():
         return dict.fromkeys(counts, "")
     kinds = Counter(roots[index].kind for index, name in known.items() if name is None)

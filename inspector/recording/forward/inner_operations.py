@@ -7,7 +7,7 @@ created its Node. For attention, what its Nodes saved is enough.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any, TypeAlias
 
@@ -23,7 +23,7 @@ from inspector.recording.forward.sequence_ranges import sequence_number
 from inspector.tensor_stats import Pending
 from inspector.tensor_stats.plain_tensor import ORDINARY
 from inspector.torch_api.inner_operations import FunctionBody, cut_traceback, dispatching_to
-from inspector.torch_api.modes import dispatch_mode_count, unobserved
+from inspector.torch_api.modes import dispatch_mode_count, function_mode_count, hidden, unobserved
 from inspector.torch_api.nodes import output_metadata
 from inspector.tracing.walk import AutogradNode
 
@@ -140,26 +140,31 @@ class InnerOperations:
         return kind(self, function, arguments, options)
 
     def _kind_of(self, function: Any, arguments: tuple[Any, ...]) -> type[_InnerWatch] | None:
-        if self.body.can_run(function):
-            return _WatchBody
-        name = None if type(function) is FunctionType else getattr(function, "__name__", None)
-        if name == "linear" and len(arguments) > 1 and not arguments[0].is_contiguous():
-            return _WatchLinear
+        if type(function) is FunctionType:
+            return _WatchBody if self.body.can_run(function) else None
+        name = getattr(function, "__name__", None)
+        if name == "linear" and len(arguments) > 1 and type(arguments[0]) in ORDINARY:
+            return None if arguments[0].is_contiguous() else _WatchLinear  # a class of the script would see this
         return _WatchDispatched if name in DISPATCHED else _WatchAttention if name == _ATTENTION else None
 
-    def note(self, first: int, arguments: Iterable[Any], result: Any) -> None:
+    def note(self, first: int, arguments: tuple[Any, ...], result: Any) -> None:
         """An operation inside a Python function has run. first: the sequence number before it."""
         end = sequence_number()
         if end == first:
             return
         try:
-            with unobserved():
-                known = {id(tensor) for tensor in tensors_among(arguments)}
+            if end == first + 1 and _is_new_tensor(result, arguments):  # nearly always
+                only = first, result.output_nr
+                if self.outputs.inner_value(only) is None:
+                    self.outputs.add_inner(only, self.outputs.values.read(result))
+                return
+            with hidden():
+                outputs, known = self.outputs, {id(tensor) for tensor in tensors_among(arguments)}
                 for tensor in tensors_of(result):
                     is_alone = end == first + 1 and id(tensor) not in known and tensor.requires_grad
-                    key = (first, tensor.output_nr) if is_alone else self.outputs.keys.of(tensor)
-                    if key is not None and first <= key[0] < end and self.outputs.inner_value(key) is None:
-                        self.outputs.add_inner(key, self.outputs.values.read(tensor))
+                    key = (first, tensor.output_nr) if is_alone else outputs.keys.of(tensor)
+                    if key is not None and first <= key[0] < end and outputs.inner_value(key) is None:
+                        outputs.add_inner(key, outputs.values.read(tensor))
         except Exception as error:
             self.fail(error)
 
@@ -173,6 +178,16 @@ class InnerOperations:
                     self.outputs.add_inner(key, value)
         except Exception as error:
             self.fail(error)
+
+
+_SEVERAL = frozenset([list, tuple])
+
+
+def _is_new_tensor(result: Any, arguments: tuple[Any, ...]) -> bool:
+    """Whether a result is surely a tensor that an operation has made, and that no mode of the script sees."""
+    if type(result) is not torch.Tensor or function_mode_count() or not result.requires_grad:
+        return False
+    return _SEVERAL.isdisjoint(map(type, arguments)) and id(result) not in map(id, arguments)
 
 
 class _InnerWatch(_Watch):
@@ -246,7 +261,7 @@ class _WatchDispatched(_InnerWatch):
             number = sequence_number() - 1
             if number >= self._first and (number, name) not in self._found:
                 value, tensors = self._inner.outputs.values.read, tensors_of(result)
-                with unobserved():
+                with hidden():
                     counted = not name.endswith("_")  # torch counts the write of one in place after this
                     results = [(tensor.shape, value(tensor, counted=counted)) for tensor in tensors]
                 self._found[number, name] = results

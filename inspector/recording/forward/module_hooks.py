@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
-from inspector.recording.forward.called_modules import CalledModules, ModuleCall
+from inspector.recording.forward.called_modules import CalledModules, ModuleCall, is_sequence
 from inspector.recording.forward.line_tracer import LineTracer
 from inspector.recording.forward.sequence_ranges import RangesByThread, sequence_number
 from inspector.torch_api.modules import CALL, children_of
@@ -160,6 +160,9 @@ class ModuleHooks:
             known = _paths_containing(key, stack)
         if known is None:
             path = _path_if_kept(module, stack) if stack else ""
+            if path is None and is_sequence(module) and _are_known(module, stack[-1].known):
+                return _Running(key, weakref.ref(module), stack[-1].call, stack[-1].known)  # `layers[:3]`
+            path = _of_class(module, stack[-1].call) if path is None else path
             known = {id(inner): name for name, inner in modules_below(module, path)}
         return self._running(module, known[key], known, stack)
 
@@ -190,9 +193,14 @@ def _path_within(module: nn.Module, path: str, around: _Running) -> str:
     return path if name is None else f"{outer}.{name}"
 
 
-def _path_if_kept(module: nn.Module, stack: list[_Running]) -> str:
+def _are_known(module: nn.Module, known: _Paths) -> bool:
+    """Whether all that a module contains has a path in the module that runs."""
+    return all(id(child) in known for child in (children_of(module) or {}).values())
+
+
+def _path_if_kept(module: nn.Module, stack: list[_Running]) -> str | None:
     """The path of a module that is not registered in any running one: `layers[0]` if a list of a running module
-    holds it, else its class, `(Linear)`."""
+    holds it, else None."""
     for running in reversed(stack):
         holder = running.reference()
         if running.kept is None:
@@ -200,7 +208,12 @@ def _path_if_kept(module: nn.Module, stack: list[_Running]) -> str:
             running.kept = {id(item): path for path, item, _ in found if isinstance(item, nn.Module)}
         if path := running.kept.get(id(module)):
             return f"{running.call.path}.{path}" if running.call.path else path
-    around, kind = stack[-1].call, type(module).__name__
+    return None
+
+
+def _of_class(module: nn.Module, around: ModuleCall) -> str:
+    """The path of a module that has none in the one that runs: its class, `(Linear)`."""
+    kind = type(module).__name__
     return f"{around.path}.({kind})" if around.path else f"({kind})"
 
 

@@ -220,6 +220,8 @@ def tensors_among(values: Iterable[Any]) -> list[torch.Tensor]:
     """The tensors among `values` and in the lists and tuples among them."""
     found: list[torch.Tensor] = []
     for value in values:
+        if type(value) in PLAIN:
+            continue
         if isinstance(value, torch.Tensor):
             found.append(value)
         elif isinstance(value, (list, tuple)) and not PLAIN.issuperset(map(type, value)):
@@ -229,4 +231,8 @@ def tensors_among(values: Iterable[Any]) -> list[torch.Tensor]:
 
 def tensors_of(result: Any) -> list[torch.Tensor]:
     """The tensors in the result of an operation."""
-    return tensors_among(result if isinstance(result, (tuple, list)) else (result,))
+    return [result] if type(result) is torch.Tensor else tensors_among(_several(result))
+
+
+def _several(result: Any) -> Iterable[Any]:
+    return result if isinstance(result, (tuple, list)) else (result,)

@@ -295,9 +295,11 @@ class OperationRecorder:
             self._cuts_and_writes.region = None
         elif torch.is_grad_enabled():
             code = decorated_function(frame)
-            decorated = None if code is None else (code, -1)  # the line of its `def`
-            user = None if decorated is not None else self._users.innermost(operation_caller(frame))
-            self._cuts_and_writes.region = decorated or ((user.f_code, user.f_lasti) if user is not None else None)
+            user = self._users.innermost(caller := operation_caller(frame))
+            if code is not None:
+                self._cuts_and_writes.region = self._users.function_place(code, user)
+            else:
+                self._cuts_and_writes.region = self._users.place(caller, user)
 
     def _note_write(self, operation: CurrentOperation, target: WriteTarget) -> None:
         tensor = target.tensor

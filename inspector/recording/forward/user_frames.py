@@ -33,6 +33,14 @@ class UserFrames:
             frame = frame.f_back
         return frame
 
+    def function_place(self, code: CodeType, user: FrameType | None) -> Place:
+        """The line where a function begins; for one in a library, with the place in a user's frame that led
+        there."""
+        head = (code, -1)
+        if user is None or not is_librarys(code.co_filename, self._files):
+            return head
+        return LibraryPlace(user.f_code, user.f_lasti, head)
+
     def place(self, inner: FrameType | None, user: FrameType | None) -> Place | None:
         """The place in a user's frame, with the place in a library that it led to; None without a user's frame.
 

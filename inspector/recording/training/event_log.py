@@ -14,7 +14,7 @@ from inspector.graph.values import unknown
 from inspector.recording.training.grad_provenance import GradProvenance
 from inspector.recording.training.optimizers import Optimizers
 from inspector.report.row_types import EventRow
-from inspector.user_code.library_lines import source_of
+from inspector.user_code.library_lines import source_of, users_frame
 from inspector.user_code.paths import UserFiles
 from inspector.user_code.variable_names import Names, names_from
 
@@ -125,9 +125,7 @@ class EventLog:
 
     def source(self, frame: FrameType | None) -> Any:
         """The line of the user's code that a call came from, or unknown."""
-        user = frame
-        while user is not None and not self.files.is_users(user.f_code.co_filename):
-            user = user.f_back
+        user = users_frame(frame, self.files)
         return _OUTSIDE if user is None else source_of(user, frame, self.files)
 
     def rows(self) -> list[EventRow]:
