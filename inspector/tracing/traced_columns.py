@@ -81,7 +81,7 @@ class _Functions(FunctionColumns):
 
     @cached_property
     def made_in(self) -> Sequence[int | None]:
-        if not self._lookup.has_forward:
+        if not self._lookup.has_made:
             return [None] * len(self)
         made_in, nodes = self._lookup.made_in, self._record.nodes
         return [None if is_leaf else made_in(nodes[at]) for at, is_leaf in enumerate(self.leaf_flags)]
