@@ -119,3 +119,33 @@ def test_rows_that_were_changed_are_what_is_drawn():
     name = next(key for key, row in late.functions() if row["name"] == "SoftmaxBackward0")
     late.function(name)["name"] = "OtherBackward0"
     assert "OtherBackward0" in topology_of(late).functions.names
+
+
+def derived(w):
+    """A training step, then a loss with a derivative in it, and a step again."""
+    x = torch.ones(3, requires_grad=True)
+    (w * x).exp().sum().backward()
+    (slope,) = torch.autograd.grad((w * x).exp().sum(), x, create_graph=True)
+    (slope.square() * w).sum().backward()
+    (w * x).sum().backward()
+
+
+def derived_twice(w):
+    x = torch.ones(3, requires_grad=True)
+    (one,) = torch.autograd.grad((w * x).exp().sum(), x, create_graph=True)
+    (two,) = torch.autograd.grad(one.sum(), x, create_graph=True)
+    (one + two).sum().backward()
+
+
+@pytest.mark.parametrize(
+    ("program", "made"), [(derived, [set(), set(), {2}, set()]), (derived_twice, [set(), {1}, {1, 2}])]
+)
+def test_the_backward_call_that_created_a_function_is_the_one_in_its_row(program, made):
+    with inspector.record() as recording:
+        program(torch.randn(3, requires_grad=True))
+    columns = []
+    for call in recording.calls:
+        functions = topology_of(call.graph).functions
+        columns.append(list(functions.made_in))
+        assert columns[-1] == [row.get("made_in") for row in functions]
+    assert [set(filter(None, column)) for column in columns] == made
