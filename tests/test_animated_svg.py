@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 from figures import moments, steps
+from msgspec.structs import replace
 
 from inspector.export.animated_svg import LAST_MOMENT, MOMENT, write_animated_svg
 from inspector.export.frame_overlay import lay_over

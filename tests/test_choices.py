@@ -1,6 +1,5 @@
 """The command and the library offer the same options, with the same words."""
 
-import dataclasses
 import inspect
 from typing import Literal, get_args, get_origin, get_type_hints
 
@@ -38,7 +37,7 @@ def test_the_command_offers_every_choice():
 def test_draw_has_the_options_of_the_command():
     options = [name for name, parameter in DRAW.items() if parameter.kind is parameter.KEYWORD_ONLY]
     assert list(DRAW) == ["thing", *options]
-    assert set(options) == {field.name for field in dataclasses.fields(FigureOptions)} | {"depth"} | PICTURE
+    assert set(options) == set(FigureOptions.__struct_fields__) | {"depth"} | PICTURE
     assert set(options) <= OPTIONS.keys()
     assert DRAW["depth"].default == OPTIONS["depth"].default
     assert DRAW["theme"].default == OPTIONS["theme"].default

@@ -65,7 +65,7 @@ def test_a_rule_with_an_error_of_its_own_is_not_checked(monkeypatch: pytest.Monk
         raise ZeroDivisionError("no")
 
     report = blocked()
-    monkeypatch.setitem(vars(RULES["blocked-gradient"]), "check", fails)
+    monkeypatch.setitem(RULES, "blocked-gradient", replace(RULES["blocked-gradient"], check=fails))
     again = diagnose_report(report)
     assert not again.findings
     (row,) = [row for row in again.checked if row.rule == "blocked-gradient"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -16,6 +15,7 @@ from chromium import PROGRAM, SLIDE, TOLERANCE, new_page, open_browser, problems
 from figures import hostile, moments, steps
 from golden import FOLDER as GOLDEN
 from graphs import SEEDS, SHAPES
+from msgspec.structs import replace
 from playwright.sync_api import Browser, Page
 from running import GALLERY
 

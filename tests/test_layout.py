@@ -6,12 +6,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import geometry
 import graphs
 import pytest
+from msgspec.structs import replace
 from pictured import draw_plans
 
 from inspector.figure import Figure, draw, drawing

@@ -9,7 +9,6 @@ import json
 import math
 import re
 from collections import Counter
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import pytest
 import reports
 from figures import HOSTILE
 from golden import FOLDER as GOLDEN
+from msgspec.structs import replace
 
 from inspector.diagnosis.mark_graph import mark_graph
 from inspector.folding import fold

@@ -10,7 +10,6 @@ import math
 import os
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
-from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import reports
 import torch
 from chromium import PROGRAM, open_browser
 from golden import FOLDER as GOLDEN
+from msgspec.structs import replace
 from PIL import Image
 from playwright.sync_api import Browser, Page
 from test_page_data import hostile_graph

@@ -9,7 +9,6 @@ import random
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from xml.etree import ElementTree
@@ -17,6 +16,7 @@ from xml.etree import ElementTree
 import pytest
 import resvg_py
 from fontTools.ttLib import TTFont
+from msgspec.structs import replace
 
 from inspector.export.arrowheads import with_head, with_heads
 from inspector.export.svg import write_svg

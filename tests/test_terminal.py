@@ -8,12 +8,12 @@ import os
 import subprocess
 import sys
 import unicodedata
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from graphs import SHAPES, Program, chain, fan_out, saddle, square
+from msgspec.structs import replace
 from reports import FILES, finding, model, report_of, summarised
 from rich.cells import cell_len
 from rich.console import Console

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from msgspec import Struct
 from torch import nn
 
 from inspector.api.record import record
@@ -32,8 +32,7 @@ from inspector.user_code.variable_names import Names, names_from
 _NO_LINE = unknown("backward was not recorded")
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(Struct, frozen=True):
     """The findings, worst first, and the rules that found nothing or were not checked, with the reason."""
 
     findings: list[Finding]

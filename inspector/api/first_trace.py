@@ -6,7 +6,6 @@ holds plain values and weak references only: a tensor in it would form a cycle t
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from msgspec.structs import replace
@@ -73,11 +72,11 @@ def _without_states(record: TracedGraph) -> TracedGraph:
     """A record in which nothing is known before backward except the data of tensors."""
     seen = {pair: _without_grad(item) for pair, item in record.tensors.items()}
     if record.is_structure_only:
-        return dataclasses.replace(record, tensors=seen)
+        return replace(record, tensors=seen)
     nodes = [
         replace(node, saved=[replace(saved, before="unknown") for saved in node.saved]) for node in record.nodes
     ]
-    return dataclasses.replace(record, tensors=seen, nodes=nodes)
+    return replace(record, tensors=seen, nodes=nodes)
 
 
 def _without_grad(seen: TensorSnapshot) -> TensorSnapshot:
@@ -95,7 +94,7 @@ def _joined(first: TracedGraph, now: TracedGraph) -> TracedGraph:
     if not first.is_structure_only:
         nodes = [_joined_node(*pair) for pair in zip(first.nodes, now.nodes, strict=True)]
     constants = [replace(item, after=item.before) for item in first.constants]
-    return dataclasses.replace(first, nodes=nodes, tensors=seen, constants=constants)
+    return replace(first, nodes=nodes, tensors=seen, constants=constants)
 
 
 def _joined_seen(first: TensorSnapshot, now: TensorSnapshot | None) -> TensorSnapshot:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
+from msgspec import Struct
 
 from inspector.api.diagnose import GradientError
 from inspector.recording.engine_hook import unrecorded_calls
@@ -50,8 +50,7 @@ _MIX = (
 _LATER = "check the mask of the attention, the padding of convolutions, and the dimension of softmax and cumsum"
 
 
-@dataclass(frozen=True)
-class _Rule:
+class _Rule(Struct, frozen=True):
     """may: whether a position of the output may depend on one of the input. unit: what a position is called."""
 
     name: str

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from msgspec import Struct
 from rich.console import Console
 
 from inspector.api.again import SecondRecording
@@ -37,8 +37,7 @@ DEFAULT_BUDGET = 0.03
 _WIDTH = 100
 
 
-@dataclass(slots=True)
-class _State:
+class _State(Struct):
     """How far a recording is. recorder: of the steps, once the calls recorded in full have ended. uses: of
     references to tensors. error: the exception that ended the block. report: the result, once it has ended."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from inspector.commands.options import FlightOptions, OptionError, Options, SecondRun
 from inspector.commands.output_folder import display_path

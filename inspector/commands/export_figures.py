@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+
+from msgspec import Struct
 
 from inspector.commands.options import Destination, DrawOptions
 from inspector.export import WRITERS, write_graph, write_scenes
@@ -33,8 +34,7 @@ _MOST_NAMED = 8
 """Keys of missing words that a note names."""
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """The files of a call's pictures, and one remark for each deviation from the options."""
 
     files: list[Path]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from inspector.commands.ci_annotations import FOUND, fails
 from inspector.commands.export_figures import write_pictures

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from inspector.export import WRITERS, format_of
 from inspector.export.optional_dependency import MissingExtra
@@ -27,8 +28,7 @@ DEFAULT_BUDGET = 0.03
 """The share of the time after the watched calls that recording the other steps may take."""
 
 
-@dataclass(frozen=True)
-class FurtherFigures:
+class FurtherFigures(Struct, frozen=True):
     """What to draw besides the figure of a call.
 
     plot: curves with tangents. together: all these calls in one figure. timeline: of a saved report, in place of
@@ -40,8 +40,7 @@ class FurtherFigures:
     timeline: bool = False
 
 
-@dataclass(frozen=True)
-class DrawOptions:
+class DrawOptions(Struct, frozen=True):
     """What figures look like and what they show (`figure`).
 
     theme: of the pictures; a page follows the reader's system unless it is dark.
@@ -59,8 +58,7 @@ class DrawOptions:
     transparent: bool = False
 
 
-@dataclass(frozen=True)
-class CheckOptions:
+class CheckOptions(Struct, frozen=True):
     """Additional checks, and what to do with findings.
 
     derivatives: compare each leaf's derivative by rules, autograd and finite differences.
@@ -78,8 +76,7 @@ class CheckOptions:
     annotate: Annotate | None = None
 
 
-@dataclass(frozen=True)
-class FlightOptions:
+class FlightOptions(Struct, frozen=True):
     """How to record the steps after the watched calls.
 
     budget: the share of the run's time that it may take; 0: no recording.
@@ -90,16 +87,14 @@ class FlightOptions:
     breaks: str | None = None
 
 
-@dataclass(frozen=True)
-class SecondRun:
+class SecondRun(Struct, frozen=True):
     """The step to record in full. first: the timeline of the first run; None if there is none."""
 
     step: int
     first: Timeline | None = None
 
 
-@dataclass(frozen=True)
-class WatchOptions:
+class WatchOptions(Struct, frozen=True):
     """Which backward calls to record, and which to draw.
 
     backward: a number as text, "all" or "last"; None for the first call with a finding, or that trains.
@@ -144,8 +139,7 @@ class WatchOptions:
         return [index for index in indexes if index == wanted]
 
 
-@dataclass(frozen=True)
-class Destination:
+class Destination(Struct, frozen=True):
     """Where the output is written: a folder, or one file whose suffix is the format. Both paths are absolute.
 
     formats: of the pictures and pages; empty if only the report is wanted.
@@ -161,8 +155,7 @@ class Destination:
         return None if self.file is not None else self.folder / "report.json"
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Struct, frozen=True):
     """All options of one run. hint: a last line to print, or an empty text. opens: whether to show the page in a
     browser."""
 

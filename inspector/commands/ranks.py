@@ -7,8 +7,10 @@ ended, rank 0 reads what the others wrote.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from inspector.commands.ci_annotations import FOUND
 from inspector.commands.options import Destination, Options
@@ -16,8 +18,7 @@ from inspector.commands.output_folder import display_path
 from inspector.commands.stderr_output import StderrOutput
 
 
-@dataclass(frozen=True)
-class Rank:
+class Rank(Struct, frozen=True):
     """A process of a group.
 
     number: from 0. world: the number of processes. local: how many of them are on this machine.

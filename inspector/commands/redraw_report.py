@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from inspector.commands.ci_annotations import FOUND, fails
 from inspector.commands.export_figures import write_pictures, write_timeline, write_together

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from inspector.commands.options import REPORT, Options
 from inspector.options.figure_options import FigureOptions
@@ -138,7 +139,7 @@ def _presentation_arguments(presentation: Presentation) -> list[str]:
 
 def _figure_arguments(look: FigureOptions) -> list[str]:
     """The figure options as command line arguments, without those at their default."""
-    chosen = {field.name: getattr(look, field.name) for field in fields(look)}
+    chosen = structs.asdict(look)
     flags = [f"--{name}" for name, value in chosen.items() if value is True]
     pairs = [(f"--{name}", value) for name, value in chosen.items() if value and isinstance(value, str)]
     return [*flags, *(text for pair in pairs for text in pair)]

@@ -7,9 +7,11 @@ import time
 import tokenize
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from inspector.commands.child_processes import ChildProcesses
 from inspector.commands.child_ranks import at_end_of_process, describe, hand_to_spawned, written_ranks
@@ -132,8 +134,7 @@ class _Script:
         return "" if named is None else f"; line {named.line} names {named.text} but does not call it"
 
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
+class _Shown(Struct, frozen=True):
     """What was printed. remarks: on comments in the script."""
 
     report: Report

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy
+from msgspec import Struct
 
 from inspector.derivatives.computed_values import add_computed_values
 from inspector.derivatives.elementary import find_elementary, find_reduction, keeps_elements
@@ -32,8 +32,7 @@ MOST_EDGES = 300
 """Maximum edges with symbols; more would be unreadable, and each takes sympy half a millisecond."""
 
 
-@dataclass(slots=True)
-class _EdgeDerivative:
+class _EdgeDerivative(Struct):
     """An edge between small tensors. expression: its derivative in sympy, if it agrees with the measurement."""
 
     function: str

@@ -12,8 +12,9 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from inspector.graph.node_kinds import NodeKind, is_kind
 from inspector.graph.node_names import op_of
@@ -21,8 +22,7 @@ from inspector.graph.row_types import FunctionRow
 from inspector.graph.values import Value, is_number
 
 
-@dataclass(frozen=True)
-class Elementary:
+class Elementary(Struct, frozen=True):
     """One elementary function.
 
     derivatives: by input, in the order of the slots of `next_functions` (that of torch's derivatives.yaml).
@@ -40,8 +40,7 @@ class Elementary:
     at_kink: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Reduction:
+class Reduction(Struct, frozen=True):
     """A function that reduces a tensor to one number: the terms of its elements combined, then a final expression.
 
     finish: the final expression, over `total` and `n`, the number of elements. derivatives: with respect to each
@@ -338,8 +337,7 @@ _KEEPS_A_NUMBER = frozenset(_KEEPING.split())
 _CONSTANT_OF_A_NUMBER = {"softmax": _step("1"), "log_softmax": _step("0")}
 
 
-@dataclass(frozen=True)
-class _Loss:
+class _Loss(Struct, frozen=True):
     """A loss: the term of each element, which torch adds up or averages, and its derivatives."""
 
     term: str

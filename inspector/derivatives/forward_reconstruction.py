@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from types import CodeType
 from typing import Any, cast
 
 import numpy
+from msgspec import Struct
 
 from inspector.derivatives.elementary import Elementary, Reduction, find_elementary, find_reduction
 from inspector.derivatives.linear_ops import STRUCTURAL, STRUCTURAL_INPUTS
@@ -24,8 +24,7 @@ from inspector.graph.topology import Pair, topology_of
 _FLOAT32_STEP = 1.2e-7
 
 
-@dataclass(frozen=True, slots=True)
-class KnownOperand:
+class KnownOperand(Struct, frozen=True):
     """The meaning of a name in an expression: an output of another function, or a value from outside of the graph.
 
     tensor: the id of a saved tensor from outside. value: the value from outside; None if unknown.

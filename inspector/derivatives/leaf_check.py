@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy
+from msgspec import Struct
 
 from inspector.derivatives.finite_differences import Evaluation, NotEvaluable, derivatives_by_rules
 from inspector.derivatives.forward_reconstruction import ForwardReconstruction
@@ -17,8 +16,7 @@ TOLERANCE = 1e-4
 """Maximum difference between the methods (float32), relative to the largest element of a leaf."""
 
 
-@dataclass(frozen=True, slots=True)
-class LeafCheck:
+class LeafCheck(Struct, frozen=True):
     """One leaf and its derivative by three methods; None if a method does not apply, with the reason in `remark`.
 
     agrees: None if there are not two derivatives to compare.

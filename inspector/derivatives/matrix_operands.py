@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import cast
+
+from msgspec import Struct
 
 from inspector.derivatives.forward_reconstruction import ForwardReconstruction
 from inspector.derivatives.small_tensor import SmallTensor, full_tensor
@@ -23,8 +24,7 @@ _ATOM = re.compile(r"[\w.]+(\([^()]*\)|\[[^][]*\])?|\([^()]*\)")
 """A text that needs no brackets: a name, a call, an element, or what has brackets."""
 
 
-@dataclass(frozen=True, slots=True)
-class MatrixOperand:
+class MatrixOperand(Struct, frozen=True):
     """One operand, or the result, of a function. label: None if it has no short name."""
 
     label: str | None

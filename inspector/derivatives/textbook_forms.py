@@ -8,9 +8,9 @@ measured.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy
+from msgspec import Struct
 
 from inspector.derivatives.forward_reconstruction import ForwardReconstruction
 from inspector.derivatives.matrix_forms import agrees
@@ -28,8 +28,7 @@ _REST = {
 """What a cross-entropy consists of besides logarithms."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Probabilities:
+class _Probabilities(Struct, frozen=True):
     """Probabilities that a function computes. logits: what they are computed from."""
 
     function: str

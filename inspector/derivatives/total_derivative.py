@@ -7,8 +7,9 @@ only if its value equals the gradient measured at the leaf.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from inspector.derivatives.elementary import find_elementary, find_reduction, keeps_elements
 from inspector.derivatives.forward_reconstruction import ForwardReconstruction
@@ -29,8 +30,7 @@ _SHORT, _LONGEST = 32, 130
 _MOST_OPERATIONS = 200
 
 
-@dataclass(slots=True)
-class _Sum:
+class _Sum(Struct):
     """The gradient that arrived at a tensor, term by term in the order of the edges."""
 
     terms: list[Any]

@@ -6,14 +6,14 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from inspector.graph.row_types import Source
 from inspector.report import Finding
 
 
-@dataclass(frozen=True)
-class Fix:
+class Fix(Struct, frozen=True):
     """A fix that changes one line of the script.
 
     line: from 1. before, after: its text, without the line break at its end; `after` may be several lines.

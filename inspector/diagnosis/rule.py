@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from msgspec import Struct
 
 from inspector.graph.values import Value
 from inspector.report import Finding
@@ -18,8 +19,7 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """Worst first."""
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """A rule: one module of `inspector.diagnosis.rules`.
 
     name: `blocked-gradient`. severity: of its findings. needs: evidence without which it is not checked.
@@ -57,8 +57,7 @@ class Rule:
         )
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """The location of a finding.
 
     location: the faulty line: {"file", "line", "code"}, None or unknown. call: the index of the backward call, or

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from inspector.diagnosis.deduplicate import deduplicate
 from inspector.diagnosis.evidence import Evidence

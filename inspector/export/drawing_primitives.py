@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+from msgspec import Struct
+
 from inspector.export.arrowheads import Headed, with_heads
 from inspector.scene.scene import (
     STACK_DEPTH,
@@ -24,7 +26,6 @@ from inspector.scene.scene import (
 )
 from inspector.scene.theme import Theme
 from inspector.typography.metrics import cap_height, width
-from inspector.util.fast_dataclass import fast_dataclass
 
 CARD_RADIUS = 8.0
 BADGE_RADIUS = 11.5
@@ -41,8 +42,7 @@ DASHES = (5.0, 4.0)
 _SHIFT = {"start": 0.0, "middle": 0.5, "end": 1.0}
 
 
-@fast_dataclass
-class FilledArea:
+class FilledArea(Struct, frozen=True):
     """A rectangle, optionally with round corners; a disc if the radius is half of both sides.
 
     fill, stroke: inks, or None. upper: only the upper corners are round.
@@ -60,8 +60,7 @@ class FilledArea:
         return self.area.width == self.area.height == 2 * self.radius
 
 
-@fast_dataclass
-class StrokedLine:
+class StrokedLine(Struct, frozen=True):
     """A cubic Bezier spline, drawn as a line."""
 
     points: tuple[Point, ...]
@@ -70,8 +69,7 @@ class StrokedLine:
     dashed: bool
 
 
-@fast_dataclass
-class ArrowHead:
+class ArrowHead(Struct, frozen=True):
     """An arrow head: three corners, its tip first."""
 
     corners: tuple[Point, ...]
@@ -82,8 +80,7 @@ Piece = FilledArea | StrokedLine | ArrowHead | TextRun
 Kind = Literal["ground", "wire", "box", "badge"]
 
 
-@fast_dataclass
-class Part:
+class Part(Struct, frozen=True):
     """A ground, a wire, a box or a badge, as the pieces to draw, in order."""
 
     id: str

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from inspector.graph import Graph
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
 Holds = Literal["picture", "pages", "moments", "graph", "page", "original"]
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(Struct, frozen=True):
     """One file format.
 
     holds: what one file contains. `picture`: one picture (both panels, one of them, or a step); `pages`: one

@@ -7,7 +7,8 @@ all frames that show it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from inspector.export.drawing_primitives import FilledArea, Kind, Piece, parts
 from inspector.scene.scene import Scene, TextRun
@@ -18,8 +19,7 @@ Span = tuple[int, int]
 _ORDER: tuple[Kind, ...] = ("ground", "wire", "box", "badge")
 
 
-@dataclass(frozen=True, slots=True)
-class ShownPiece:
+class ShownPiece(Struct, frozen=True):
     """A piece and the ranges of frames that show it. always: whether all frames do."""
 
     piece: Piece
@@ -27,8 +27,7 @@ class ShownPiece:
     always: bool
 
 
-@dataclass(frozen=True, slots=True)
-class LayeredPart:
+class LayeredPart(Struct, frozen=True):
     """A ground, a wire, a box or a badge with its pieces in all frames, in drawing order."""
 
     id: str
@@ -36,8 +35,7 @@ class LayeredPart:
     pieces: tuple[ShownPiece, ...]
 
 
-@dataclass
-class _PieceFrames:
+class _PieceFrames(Struct):
     """A part under construction: its pieces with their depths, and the frames of each."""
 
     id: str

@@ -9,10 +9,11 @@ have and that are never wider than the figure's own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from io import BytesIO
 from itertools import pairwise
 from typing import Any
+
+from msgspec.structs import replace
 
 from inspector.export.drawing_primitives import FilledArea, Part, colour_of, parts, start_of, stroke_of
 from inspector.export.optional_dependency import needs_extra

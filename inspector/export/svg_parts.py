@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from inspector.export.drawing_primitives import DASHES, ArrowHead, FilledArea, Part, Piece, colour_of
 from inspector.export.svg_text import text_element
@@ -17,8 +18,7 @@ _UNFIT_FOR_ID = re.compile(r"[^A-Za-z0-9_.-]")
 _DASHED = f' stroke-dasharray="{" ".join(map(decimal, DASHES))}"'
 
 
-@dataclass
-class SvgDrawing:
+class SvgDrawing(Struct):
     """State shared by all parts of a file.
 
     prefix: of all ids. fonts: prefix of the names of embedded fonts. used: the ids in use.

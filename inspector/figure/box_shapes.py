@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from inspector.figure.heat_maps import draw_heat, heat_size
 from inspector.figure.number_grids import draw_grid, grid_size

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import groupby
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from inspector.figure.compose import Composed
 from inspector.options.choices import Canvas
@@ -34,8 +36,7 @@ _SPARE = 12.0
 """Points by which a panel may extend into each margin of the canvas."""
 
 
-@dataclass(frozen=True, slots=True)
-class LayoutChoice:
+class LayoutChoice(Struct, frozen=True):
     """One way to lay out the panels of a figure, which have one size.
 
     remark: what it leaves out, or an empty text. least: the scale at which the figure must fit with earlier
@@ -56,8 +57,7 @@ def frame(canvas: Canvas) -> tuple[float, float]:
     return width + 2 * _SPARE, height + 2 * _SPARE
 
 
-@dataclass(frozen=True, slots=True)
-class FittedPanels:
+class FittedPanels(Struct, frozen=True):
     """Panels on their canvas. remark: what was left out, or an empty text.
 
     needs: the canvas size that the panels need and have, if they do not fit the requested canvas. look: the

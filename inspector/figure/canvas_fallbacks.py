@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import islice, product
 from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from inspector.figure.canvas import (
     HOPELESS,
@@ -92,8 +94,7 @@ _TURNED: dict[Direction | None, tuple[Direction, ...]] = {
 """Other directions to try if the usual one does not fit the canvas."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Attempt:
+class _Attempt(Struct, frozen=True):
     """The content of a figure. evened: whether all text has one size. remark: what is left out. density: a denser
     way to draw it."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from inspector.figure import code_listing, footer, heading, legend
 from inspector.figure.badge_places import badge_places, usual_place
@@ -26,8 +28,7 @@ _WIDEST_WITH_CODE = 1000.0
 _BADGE_REACH = 12.0
 
 
-@dataclass(frozen=True, slots=True)
-class _SheetParts:
+class _SheetParts(Struct, frozen=True):
     """The parts shared by all panels: positions, areas of title, legend and code, and the size."""
 
     plans: Sequence[Plan]
@@ -40,8 +41,7 @@ class _SheetParts:
     area: Rectangle
 
 
-@dataclass(frozen=True, slots=True)
-class Composed:
+class Composed(Struct, frozen=True):
     """Panels of one size and geometry, each with its top left corner at (0, 0), before they are drawn."""
 
     sheet: _SheetParts

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from inspector.figure.canvas import SIZES, SMALLEST, FittedPanels
 from inspector.figure.canvas_fallbacks import Making, PlacedPlans, fit
@@ -65,8 +67,7 @@ _HOPELESS = 8.0
 """Width, in canvases, above which a figure is folded in any case."""
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Struct, frozen=True):
     """The pictures of a graph: `scene` with all panels, and each panel as its own Scene.
 
     remarks: deviations from the options, one line each. look: the options in which it was drawn, and the density;

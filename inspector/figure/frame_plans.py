@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from inspector.figure.highlight import (
     highlight_affected,
@@ -31,8 +33,7 @@ from inspector.styles.subject import Subject
 from inspector.styles.table import Density, find_style
 
 
-@dataclass(frozen=True, slots=True)
-class FramePlans:
+class FramePlans(Struct, frozen=True):
     """The plans of a figure.
 
     call: the code of the backward call. script: the source of the script. density: a denser way to draw the style.

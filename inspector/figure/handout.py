@@ -6,7 +6,8 @@ Given are the values of the leaves; to be found are all other values, and every 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from inspector.figure.canvas import FittedPanels
 from inspector.graph import Graph

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from inspector.figure.box_shapes import LEADING, text_run, words_width, wrapped
 from inspector.layout.problem import Size
@@ -26,8 +27,7 @@ _NARROWEST = 170.0
 _Rows = list[list[LegendEntry]]
 
 
-@dataclass(frozen=True, slots=True)
-class LegendPlace:
+class LegendPlace(Struct, frozen=True):
     """The area of the legend, its entries by row (of the moment with most entries), and the maximum text width."""
 
     area: Rectangle

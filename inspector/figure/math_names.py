@@ -6,7 +6,8 @@ Code is unchanged: titles, listings and source expressions are monospaced and us
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from inspector.graph import Graph
 from inspector.graph.tensor_names import numbered_name, pass_subscript

@@ -7,7 +7,8 @@ graph and that of its derivative (`create_graph`), stand beside each other.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from inspector.figure.canvas_fallbacks import fit, fit_as
 from inspector.figure.choose_style import FOLDED_STYLE, choose_style

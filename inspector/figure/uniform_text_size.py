@@ -5,7 +5,7 @@ The figure can then be scaled down until all text has the smallest legible size,
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from inspector.styles.plan import MAIN_SIZE, Plan, StyledText
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, overload
 
 import numpy
+from msgspec import Struct
 
 from inspector.folding.graph_parts import GraphParts
 from inspector.folding.module_paths import Path
@@ -17,8 +17,7 @@ BoxKind = Literal["module", "call", "step", "equal", "line", "joined"]
 line: the functions created by one line of code; joined: neighbours merged to save room."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FoldedBox:
+class FoldedBox(Struct, frozen=True, eq=False):
     """A box that stands for several functions.
 
     label: its full name: `blocks.3`, `cell, step 2`. path: the innermost module that contains all its functions.
@@ -36,8 +35,7 @@ Item: TypeAlias = FoldedBox | int
 """A box, or the position of a function."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Contents:
+class Contents(Struct, frozen=True, eq=False):
     """What a box, or the whole graph, holds: boxes, and functions outside of them.
 
     functions: their positions in walk order, an array, since there may be a million.

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy
+from msgspec import Struct
 
 from inspector.folding.boxes import as_column
 from inspector.folding.columns import Ways, numbered, present, translated
@@ -28,8 +28,7 @@ _MOST_KINDS = 6
 """Maximum number of lengths to try, and of kinds for each length."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Functions:
+class _Functions(Struct, frozen=True, eq=False):
     """Functions in topological order, with the edges between them, by index in this order.
 
     kinds: a number for each. starts, targets: the edges of function k go to targets[starts[k] : starts[k + 1]].

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
+
+from msgspec import Struct
 
 from inspector.folding.boxes import FoldedBox, Item
 from inspector.folding.by_order import join_in_order
@@ -24,8 +25,7 @@ LEAST_SHOWN = 3
 """Functions and boxes that a box must hold to be opened for want of others: a Linear shows nothing new."""
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Room(Struct, frozen=True):
     """How many boxes a picture has room for, leaves excluded.
 
     little: below this, automatic depth also opens what it leaves closed otherwise: loop iterations, small modules.

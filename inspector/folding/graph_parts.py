@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class GraphParts(Sequence[Any]):
     """Parts without a common function: the k-th has the functions flat[starts[k] : starts[k + 1]], ascending."""
 
-    flat: Any
-    starts: Any
+    __slots__ = ("flat", "starts")
+
+    def __init__(self, flat: Any, starts: Any) -> None:
+        self.flat, self.starts = flat, starts
 
     @classmethod
     def of(cls, flat: Any, owners: Any, count: int) -> GraphParts:

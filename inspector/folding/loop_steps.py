@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy
+from msgspec import Struct
 
 from inspector.folding.boxes import FoldedBox, stored
 from inspector.folding.context import FoldingContext
@@ -13,8 +13,7 @@ from inspector.folding.graph_parts import GraphParts
 from inspector.folding.module_paths import Path, name_of
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LoopSteps:
+class LoopSteps(Struct, frozen=True, eq=False):
     """The iterations of a loop, root first.
 
     paths: the number of the module around each, an array. lines: the lines of the loop, where no module has them.

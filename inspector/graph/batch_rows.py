@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from inspector.graph.model import Graph
 from inspector.graph.node_kinds import NodeKind, is_kind
@@ -66,8 +67,7 @@ _REDUCTIONS = frozenset((
 _MOST_TRIED = 8
 
 
-@dataclass(frozen=True, slots=True)
-class RowMeaning:
+class RowMeaning(Struct, frozen=True):
     """What the rows of a gradient are. tensor: the script's name of an input that has these rows; None if none was
     found. are_samples: see the module. sizes: the first dimensions of that tensor, if the rows are those of a view
     that has made one of them."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from inspector.graph.model import Graph
 from inspector.graph.row_types import TensorRow
@@ -18,8 +19,7 @@ _TOLERANCES = {"float16": 0.01, "bfloat16": 0.05}
 _TOLERANCE = 1e-5
 
 
-@dataclass(frozen=True, slots=True)
-class HookChange:
+class HookChange(Struct, frozen=True):
     """A hook changed the gradient of a tensor from `sent` to `arrived`.
 
     function: the id of the function that created the tensor; for a leaf, its AccumulateGrad.

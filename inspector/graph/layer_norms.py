@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from inspector.graph.model import Graph
 from inspector.graph.topology import topology_of
 from inspector.graph.value_norms import value_norm
 
 
-@dataclass(frozen=True, slots=True)
-class LayerNorm:
+class LayerNorm(Struct, frozen=True):
     """The gradient norm of the leaves of one module, or of a leaf that is not in a module.
 
     name: the path of the module, or the name of the leaf. size: the norm of their gradients together; NaN or

@@ -9,9 +9,10 @@ nodes and edges are dictionaries that hold plain values (`inspector.graph.values
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, cast, overload
+
+from msgspec import Struct, field
 
 from inspector.graph.row_types import (
     AccumulateEdge,
@@ -38,8 +39,7 @@ Moment = Literal["before", "after"]
 MOMENTS: tuple[Moment, Moment] = ("before", "after")
 
 
-@dataclass(slots=True)
-class Marks:
+class Marks(Struct):
     """What the findings mark in a graph, by ids of functions and tensors.
 
     texts: texts that figures show at the boxes that contain these. harmed: the path from a marked node to the

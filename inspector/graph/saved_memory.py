@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from inspector.graph.model import Graph
 from inspector.graph.row_types import FunctionRow
@@ -14,8 +15,7 @@ ITSELF = "the model itself"
 NOT_RECORDED = "modules not known"
 
 
-@dataclass(frozen=True, slots=True)
-class SavedMemoryTotals:
+class SavedMemoryTotals(Struct, frozen=True):
     """total: the bytes of all storages that functions saved, without those of leaves. packed: number of saved
     tensors that a hook packed (checkpointing, save_on_cpu), whose bytes are unknown. modules: the bytes by
     top-level module, largest first; the items of one list together (`blocks.*`)."""

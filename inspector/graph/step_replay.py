@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from inspector.graph.model import Graph
 from inspector.graph.rows import Rows, rows_of
@@ -15,8 +16,7 @@ from inspector.options.choices import Order, check_choice
 _NOT_YET = "not run yet"
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayFrame:
+class ReplayFrame(Struct, frozen=True):
     """The running functions or boxes of a view in one frame, and their first and last step, counted from 1."""
 
     shown: tuple[str, ...]

@@ -10,11 +10,11 @@ import weakref
 from array import array
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 
 import numpy
+from msgspec import Struct
 
 from inspector.graph.columns import EdgeColumns, FunctionColumns, TensorColumns
 from inspector.graph.model import Graph
@@ -26,8 +26,7 @@ Pair = tuple[str, int]
 """(id of a function, output number): a tensor of the forward. For a leaf, the function is its AccumulateGrad."""
 
 
-@dataclass(eq=False)
-class Topology:
+class Topology(Struct, eq=False, dict=True, weakref=True):
     """The functions of a graph and their `next` edges, by position.
 
     ids, functions: by position. starts, targets: the edges of function k go to targets[starts[k] : starts[k + 1]],
@@ -124,8 +123,7 @@ class Topology:
         return dict(found)
 
 
-@dataclass(slots=True)
-class IncomingEdges:
+class IncomingEdges(Struct):
     """The edges, grouped by target: those to function k come from sources[starts[k] : starts[k + 1]].
 
     numbers: the output of the target that each edge belongs to.

@@ -8,8 +8,9 @@ the twelve blocks of a transformer are two small layouts, placed twelve times.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from graphlib import TopologicalSorter
+
+from msgspec.structs import replace
 
 from inspector.layout.problem import TIE, Placement, Problem, Route
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from inspector.layout.alike_branches import with_alike_branches, without_ties
 from inspector.layout.chips import with_chips, without_chips

@@ -9,7 +9,9 @@ at the sides of the parts.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from inspector.layout.main_line import with_main_line
 from inspector.layout.problem import TIE, Placement, Problem, Route, Size
@@ -27,8 +29,7 @@ _WIDEST_GAP = 40.0
 _IN, _OUT = "in ", "out "
 
 
-@dataclass(slots=True)
-class _Part:
+class _Part(Struct):
     """A part of the figure.
 
     names: host → its name in the part's problem. hung: attached box → its name. routes, entering, leaving: route →

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from inspector.layout.problem import Placement, Problem, Route
 from inspector.scene.scene import Point, Rectangle

@@ -13,10 +13,10 @@ from functools import cache
 from typing import Any
 
 import pygraphviz  # type: ignore[import-untyped]
+from msgspec import Struct
 
 from inspector.layout.errors import LayoutFailed
 from inspector.scene.scene import Point
-from inspector.util.fast_dataclass import fast_dataclass
 
 _POINTS_PER_INCH = 72
 _CLUSTER_MARGIN = 10
@@ -30,8 +30,7 @@ _TABLE = (
 _CELL = '<TD FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="{height}"{port}></TD>'
 
 
-@fast_dataclass
-class DotBlock:
+class DotBlock(Struct, frozen=True):
     """A rectangle to place. All lengths are whole points.
 
     bands: the extents, across the flow, before the port, of the port, and after it; they add up to the height (LR,
@@ -43,8 +42,7 @@ class DotBlock:
     bands: tuple[int, int, int]
 
 
-@fast_dataclass
-class DotLink:
+class DotLink(Struct, frozen=True):
     """A wire between the blocks at these positions of the list.
 
     weight: how strongly it should be straight. ranks: minimum number of ranks to its target.
@@ -56,8 +54,7 @@ class DotLink:
     ranks: int = 1
 
 
-@fast_dataclass
-class DotSettings:
+class DotSettings(Struct, frozen=True):
     """Options of a layout.
 
     horizontal: whether wires run from left to right, else from top to bottom. gaps: minimum room between ranks and

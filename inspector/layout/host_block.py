@@ -9,18 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from msgspec import Struct
+
 from inspector.layout.graphviz import DotBlock
 from inspector.layout.problem import Problem, Route, Size
 from inspector.scene.scene import Point
-from inspector.util.fast_dataclass import fast_dataclass
 
 CARD_GAP = 17.0
 TEXT_GAP = 7.0
 SHELF_GAP = 16.0
 
 
-@fast_dataclass
-class Orientation:
+class Orientation(Struct, frozen=True):
     """Lengths along and across the flow. Backward directions (RL, BT) are laid out forwards and mirrored at the
     end."""
 
@@ -31,8 +31,7 @@ class Orientation:
         return pair if self.horizontal else (pair[1], pair[0])
 
 
-@fast_dataclass
-class HostBlock:
+class HostBlock(Struct, frozen=True):
     """A block and its boxes. corners: box id → top left corner, relative to the block."""
 
     block: DotBlock

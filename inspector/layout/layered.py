@@ -12,8 +12,10 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from inspector.layout.graphviz import DotBlock, DotLink, DotSettings, arrange
 from inspector.layout.host_block import HostBlock, Orientation, end_blocks, label_block, make_host_block
@@ -35,8 +37,7 @@ _PASSING = DotBlock(4, 4, (0, 4, 0))
 """A stop of a wire that passes a rank."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Draft:
+class _Draft(Struct, frozen=True):
     """One run of dot. Blocks are named by their index in the list.
 
     stations: host → its block. ways: wire → the blocks it runs through, ends included. texts: wire → the block of

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from inspector.options.choices import Direction
 from inspector.scene.scene import Point, Rectangle
 from inspector.scene.transform import bounds
 from inspector.styles.plan import PlannedShape
-from inspector.util.fast_dataclass import fast_dataclass
 
 Size = tuple[float, float]
 """Width and height in points."""
 
 
-@fast_dataclass
-class Spacing:
+class Spacing(Struct, frozen=True):
     """Distances in the layout, in points.
 
     rank, lane: minimum gaps along and across the flow. straight: length of the straight ends of a wire, which an
@@ -52,8 +52,7 @@ TIE = "tie "
 """Prefix of a route that only keeps boxes in order; it is not drawn."""
 
 
-@fast_dataclass
-class Route:
+class Route(Struct, frozen=True):
     """A wire to route.
 
     label: the size of the text beside it, (0, 0) for none. below: of the text on its other side; then the label is
@@ -68,8 +67,7 @@ class Route:
     level: bool = False
 
 
-@fast_dataclass
-class Problem:
+class Problem(Struct, frozen=True):
     """A layout problem.
 
     sizes: box id → size. hanging: id of an attached box → id of its host. texts: the attached boxes that are plain
@@ -107,8 +105,7 @@ class Problem:
         return self.direction in ("LR", "RL")
 
 
-@fast_dataclass
-class Placement:
+class Placement(Struct, frozen=True):
     """All positions, in points from the top left. labels, below: wire id → the area of its text."""
 
     boxes: dict[str, Rectangle]

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+from msgspec import Struct
+
 from inspector.layout.host_block import Orientation
 from inspector.scene.scene import Rectangle
 from inspector.scene.splines import Curve, is_clear, joined, s_curve, straight
-from inspector.util.fast_dataclass import fast_dataclass
 
 CLEARANCE = 5.0
 """Points between a wire and a box that it passes."""
@@ -22,8 +23,7 @@ _LEVEL = 0.75
 """Points: smaller differences across the flow give a straight line."""
 
 
-@fast_dataclass
-class RouteStop:
+class RouteStop(Struct, frozen=True):
     """A block that a wire runs through.
 
     across: position of the wire, across the flow. block, extent: start and end of the block and of its rank, along
@@ -40,8 +40,7 @@ class RouteStop:
         return (self.block[0] + self.block[1]) / 2
 
 
-@fast_dataclass
-class ObstacleMap:
+class ObstacleMap(Struct, frozen=True):
     """The areas that wires must avoid. areas: rank → (id of a box or empty for a text, its area)."""
 
     flow: Orientation

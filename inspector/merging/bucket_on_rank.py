@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from msgspec import Struct
 
@@ -29,8 +28,7 @@ class Wrapper(Struct):
         return not (self.find_unused_parameters or self.static_graph)
 
 
-@dataclass(slots=True)
-class BucketOnRank:
+class BucketOnRank(Struct):
     """A bucket in one call.
 
     wrapper, number: which one; number from 0, in the order of the reduction. size: in bytes.

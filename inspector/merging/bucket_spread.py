@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from inspector.merging.bucket_on_rank import BucketOnRank
 
 
-@dataclass(slots=True)
-class BucketSpread:
+class BucketSpread(Struct):
     """A bucket with the same parameters on several ranks.
 
     bucket: on the first rank that has it. low, high: the least and greatest number of Nodes after which it was
@@ -45,8 +45,7 @@ class BucketSpread:
                 self.longest = bucket
 
 
-@dataclass(slots=True)
-class ReductionSpread:
+class ReductionSpread(Struct):
     """What DistributedDataParallel did in one call.
 
     bypassed: the wrappers that a rank's forward went around. buckets: by wrapper, number and parameters.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from inspector.merging.bucket_spread import BucketSpread
 from inspector.merging.follow_ups import without_follow_ups
@@ -27,8 +28,7 @@ from inspector.report import ReportError
 _FOLDER = re.compile(r"rank-(\d{4,})")
 
 
-@dataclass(frozen=True)
-class Merged:
+class Merged(Struct, frozen=True):
     """The merged report. run: what it was made from, for the picture. folders: of the ranks, by number."""
 
     rows: MergedRows

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from inspector.merging.bucket_spread import ReductionSpread
 from inspector.merging.rank_file import CallOnRank, LeafOnRank, RankReport
@@ -16,8 +17,7 @@ from inspector.merging.tensor_on_rank import TensorOnRank
 QUANTITIES = ("data", "local", "reduced")
 
 
-@dataclass(slots=True)
-class Spread:
+class Spread(Struct):
     """A tensor over the ranks.
 
     first: on the first rank that knows it. low, high: the least and greatest finite norm, each with its rank.
@@ -55,8 +55,7 @@ class Spread:
         return [rank for rank in self.known if rank not in self.not_finite]
 
 
-@dataclass(slots=True)
-class Shards:
+class Shards(Struct):
     """The parts of a parameter that ranks hold.
 
     parts: how many make the whole; 0 if no rank holds only a part. squares: the square of the norm of each part
@@ -81,8 +80,7 @@ class Shards:
         return math.sqrt(sum(known.values())) if self.parts and len(known) == self.parts else None
 
 
-@dataclass(slots=True)
-class LeafSpread:
+class LeafSpread(Struct):
     """A parameter in one call over the ranks. line: where it was used; None if unknown."""
 
     data: Spread = field(default_factory=Spread)
@@ -92,8 +90,7 @@ class LeafSpread:
     shards: Shards = field(default_factory=Shards)
 
 
-@dataclass(slots=True)
-class CallSpread:
+class CallSpread(Struct):
     """A backward call over the ranks.
 
     graphs: the ranks by their graph: (signature, Nodes). gradients: what arrived at each Node on the ranks with

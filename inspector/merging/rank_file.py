@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from inspector.merging.bucket_on_rank import BucketOnRank, Wrapper, buckets_on_rank
 from inspector.merging.tensor_on_rank import TensorOnRank, measure
@@ -111,8 +110,7 @@ class _File(Struct):
 _DECODER = msgspec.json.Decoder(_File)
 
 
-@dataclass(slots=True)
-class LeafOnRank:
+class LeafOnRank(Struct):
     """A parameter in one call. A quantity that is missing here is unknown; None is torch's None.
 
     line: where the Node was created that used it; None if unknown. part: the part of it that the rank holds; None
@@ -136,8 +134,7 @@ class LeafOnRank:
         self.read(quantity, {"shape": [], "dtype": "", "norm": raw} if is_norm else raw)
 
 
-@dataclass(slots=True)
-class ReductionOnRank:
+class ReductionOnRank(Struct):
     """What DistributedDataParallel did in one call.
 
     bypassed: the wrappers that the forward went around. buckets: in the order in which they were reduced.
@@ -147,8 +144,7 @@ class ReductionOnRank:
     buckets: list[BucketOnRank]
 
 
-@dataclass(slots=True)
-class CallOnRank:
+class CallOnRank(Struct):
     """A backward call of one rank.
 
     graph: equal for the same Nodes with the same edges. root: the first root, if known. gradients: what
@@ -166,8 +162,7 @@ class CallOnRank:
     reduction: ReductionOnRank
 
 
-@dataclass(slots=True)
-class RankReport:
+class RankReport(Struct):
     """The report of one rank.
 
     reduced: the names of the parameters that DistributedDataParallel holds. sources: where each was created.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from inspector.graph.value_norms import is_finite, value_norm
 from inspector.graph.values import decode, is_summary, is_unknown
@@ -13,8 +14,7 @@ _CLOSE = 1e-5
 """Relative difference of two norms of equal elements that were added in another order, or on another device."""
 
 
-@dataclass(frozen=True, slots=True)
-class TensorOnRank:
+class TensorOnRank(Struct, frozen=True):
     """A tensor on one rank.
 
     norm: of a root that is one real number, the number itself. extremes: the least and the greatest element, or

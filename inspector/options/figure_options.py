@@ -5,7 +5,8 @@ Imports only the choices, so that `inspect --help` is fast.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from inspector.options.choices import (
     Arrows,
@@ -19,8 +20,7 @@ from inspector.options.choices import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class FigureOptions:
+class FigureOptions(Struct, frozen=True):
     """The options of a figure. None lets the style or the size of the graph decide.
 
     style: a key of STYLES. direction: from the root to the leaves. arrows: forward as values flow, backward as the

@@ -5,22 +5,20 @@ Imports only the choices and the words, so that `inspect --help` is fast.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from inspector.options.choices import COLOURS, Handout, Order, check_choice
 from inspector.options.words import ENGLISH, Words
 
 
-@dataclass(frozen=True, slots=True)
-class Highlight:
+class Highlight(Struct, frozen=True):
     """A tensor that stands out, by its name, and its colour (`COLOURS`)."""
 
     name: str
     colour: str
 
 
-@dataclass(frozen=True, slots=True)
-class Presentation:
+class Presentation(Struct, frozen=True):
     """How a figure is presented.
 
     frames: also draw one picture per step, in this order. reveal: start with the leaves alone, and show what each

@@ -9,8 +9,9 @@ import json
 import string
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 WORDS: Mapping[str, str] = {
     # the heading
@@ -102,8 +103,7 @@ class WordsError(ValueError):
     """A file of words that cannot be used. The message is one line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Struct, frozen=True):
     """The words of a figure. texts: those of a file. missing: the keys that it leaves out. path: of the file."""
 
     texts: Mapping[str, str] = field(default_factory=dict)

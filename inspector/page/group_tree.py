@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from inspector.folding.boxes import FoldedBox, Item, members
 from inspector.folding.folded_graph import items_of
@@ -15,8 +16,7 @@ MOST_NODES = 20_000
 """Maximum number of Nodes in a page; boxes farther down stay closed."""
 
 
-@dataclass(slots=True)
-class Group:
+class Group(Struct):
     """A box of the tree.
 
     box: None for the whole graph. parent: its index; -1 for the whole graph. sealed: its contents are not in the
@@ -31,8 +31,7 @@ class Group:
     alone: bool = False
 
 
-@dataclass(slots=True)
-class GroupTree:
+class GroupTree(Struct):
     """The groups, parents first, and the group of every Node in the page, by position in walk order."""
 
     groups: list[Group] = field(default_factory=list)

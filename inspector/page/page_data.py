@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
+
+from msgspec import Struct, field
 
 from inspector.folding import fold
 from inspector.folding.box_statistics import arriving, box_totals
@@ -50,8 +51,7 @@ _LIGHT = ("shape", "dtype", "norm")
 _DIGITS = 7
 
 
-@dataclass(frozen=True)
-class PageSource:
+class PageSource(Struct, frozen=True):
     """What a page shows besides the graph.
 
     report: the run; None for a graph alone. files: the text of the user's files, by the names in the report.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from inspector.figure import Figure
 from inspector.graph import Graph
@@ -34,8 +36,7 @@ _GUIDE = 0.55
 _LONGEST_NAME = 16
 
 
-@dataclass(frozen=True, slots=True)
-class _AxesFrame:
+class _AxesFrame(Struct, frozen=True):
     """The area of the axes, and the part of the plane that it shows."""
 
     area: Rectangle

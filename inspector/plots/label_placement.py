@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from inspector.scene.scene import Point, Rectangle, TextRun
 from inspector.typography import width
@@ -19,8 +21,7 @@ _TRIES = (14, 18)
 _SPACING = 4.0
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(Struct, frozen=True):
     """Lines of text, not placed yet."""
 
     lines: tuple[TextRun, ...]
@@ -31,8 +32,7 @@ class Label:
         return wide + 2 * _PADDING, sum(run.size * _LEADING for run in self.lines) + 2 * _PADDING
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedLabel:
+class PlacedLabel(Struct, frozen=True):
     """A label at its position."""
 
     area: Rectangle

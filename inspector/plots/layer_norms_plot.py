@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from inspector.figure import Figure
 from inspector.graph import Graph
@@ -26,8 +27,7 @@ _LEAST_BAR = 3.0
 """Points; the smallest norm has a bar as well."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Axis:
+class _Axis(Struct, frozen=True):
     """A logarithmic axis: its first and last power of ten, and the x of its start."""
 
     low: int

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from inspector.derivatives.finite_differences import Evaluation, NotEvaluable
 from inspector.derivatives.forward_reconstruction import ForwardReconstruction
@@ -22,8 +23,7 @@ _AGREEMENT = 1e-3
 """Relative tolerance between the slope of the curve and autograd's gradient, in float32."""
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(Struct, frozen=True):
     """The root along one leaf, all others fixed.
 
     leaf: its id. at, height: the leaf's and the root's value in the script. slope: autograd's, else the slope of

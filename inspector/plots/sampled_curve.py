@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct
 
 from inspector.scene.scene import Point
 
@@ -22,8 +23,7 @@ _TAILS = 6.0
 _MARGIN = 0.06
 
 
-@dataclass(frozen=True, slots=True)
-class AxisWindow:
+class AxisWindow(Struct, frozen=True):
     """The part of the plane that is shown."""
 
     left: float
@@ -40,8 +40,7 @@ class AxisWindow:
         return self.high - self.low
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
+class Curve(Struct, frozen=True):
     """Lines through the samples within a window; several if the function has gaps or jumps."""
 
     window: AxisWindow

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 STEPS_WIDTH = 820.0
 """Points."""
 
 
-@dataclass(frozen=True, slots=True)
-class StepAxis:
+class StepAxis(Struct, frozen=True):
     """The horizontal axis: the x of its start, the number of steps, the last step of each row, and for how many
     steps a gradient stands."""
 

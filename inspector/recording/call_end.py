@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Set
-from dataclasses import replace
 from typing import Any
 
 import torch
+from msgspec.structs import replace
 
 from inspector.graph import Graph
 from inspector.recording.call_count import CallCount

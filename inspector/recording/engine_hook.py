@@ -13,10 +13,11 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from inspector.torch_api.compilation import skip_in_dynamo, without_dynamo
 from inspector.torch_api.engine import (
@@ -37,8 +38,7 @@ from inspector.util.stand_in_frames import STAND_INS, is_stand_in
 _BETWEEN = (TORCH, str(Path(__file__).parent) + os.sep, STAND_INS)
 
 
-@dataclass(frozen=True, slots=True)
-class EngineCall:
+class EngineCall(Struct, frozen=True):
     """One call of the engine: its arguments, and the frame outside of torch that called it."""
 
     given: EngineArguments

@@ -12,10 +12,10 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+from msgspec import Struct
 from torch.autograd.gradcheck import GradcheckError
 
 from inspector.graph.node_names import name_of_custom
@@ -45,8 +45,7 @@ a wrong derivative of 1,000 elements passes. Finite differences in double precis
 Status = Literal["agrees", "disagrees", "not checked"]
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionCheck:
+class FunctionCheck(Struct, frozen=True):
     """One call of a custom Function. reason: gradcheck's message, or why it was not checked.
 
     source: the line that called it.
@@ -58,8 +57,7 @@ class FunctionCheck:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _FunctionCall:
+class _FunctionCall(Struct, frozen=True):
     function: type[Any]
     arguments: tuple[Any, ...]
     source: Any

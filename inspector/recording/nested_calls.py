@@ -9,10 +9,10 @@ import contextlib
 import functools
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
+from msgspec import Struct, field
 from torch import nn
 
 from inspector.graph.row_types import InnerOperation, InnerPart
@@ -39,8 +39,7 @@ class CreatedNodes(Protocol):
     def outermost_ran(self, sequence_nrs: Iterable[int]) -> list[nn.Module]: ...
 
 
-@dataclass(slots=True)
-class _NestedCall:
+class _NestedCall(Struct):
     """One engine call, and those that its own Nodes make, by position.
 
     slots: position of an AccumulateGrad → the slots of the calling Node to which its gradient goes; None if that

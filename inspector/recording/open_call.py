@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from inspector.graph.row_types import Source
 from inspector.graph.values import Unknown
@@ -17,8 +18,7 @@ from inspector.tracing.traced_graph import Pair
 from inspector.tracing.walk import AutogradNode
 
 
-@dataclass(frozen=True, slots=True)
-class CallInfo:
+class CallInfo(Struct, frozen=True):
     """The facts about a backward call that are known when it begins, see `BackwardCall`.
 
     accumulates: whether it adds to grads. setting: what of it is known.
@@ -35,8 +35,7 @@ class CallInfo:
     is_small: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CountedCall:
+class CountedCall(Struct, frozen=True):
     """A backward call that has begun and is only counted.
 
     accumulates: whether it adds to grads. known: under create_graph on a device, the Nodes from before the call;
@@ -48,8 +47,7 @@ class CountedCall:
     known: frozenset[AutogradNode] | None
 
 
-@dataclass(frozen=True, slots=True)
-class EngineWatch:
+class EngineWatch(Struct, frozen=True):
     """What sees the engine while it runs.
 
     capture: the gradients. nested: the engine calls that Nodes make in their backward.
@@ -59,8 +57,7 @@ class EngineWatch:
     nested: NestedCalls
 
 
-@dataclass(slots=True)
-class OpenCall:
+class OpenCall(Struct):
     """A recorded backward call that has begun: what is needed when it ends.
 
     outputs: the roots that have a graph. captured: the tensors whose gradients `torch.autograd.grad` returns.

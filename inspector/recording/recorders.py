@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
+from msgspec import Struct
 
 from inspector.graph.values import unknown
 from inspector.recording.forward import ForwardRecord, ForwardRecorder
@@ -22,8 +22,7 @@ from inspector.tracing.walk import AutogradNode
 from inspector.user_code.paths import UserFiles
 
 
-@dataclass(frozen=True, slots=True)
-class Recorders:
+class Recorders(Struct, frozen=True):
     """The recorders of a session, which all of its calls share.
 
     parts: runs their work, so that one may fail without the others.

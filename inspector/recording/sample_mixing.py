@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
+from msgspec import Struct
 from torch.autograd.graph import GradientEdge
 
 from inspector.graph.node_kinds import NodeKind, is_kind
@@ -31,8 +31,7 @@ Note: TypeAlias = Callable[[AutogradNode], None]
 Result: TypeAlias = tuple[list[Finding], list[Check]]
 
 
-@dataclass(frozen=True)
-class Samples:
+class Samples(Struct, frozen=True):
     """The part of a graph between the first and the last tensors that have a batch.
 
     dim: the dimension of the samples. size: their number. entries: the Nodes that made the first ones from data.

@@ -8,10 +8,11 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import torch
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from inspector import torch_api
 from inspector.derivatives import add_local_derivatives
@@ -39,8 +40,7 @@ from inspector.tracing.node_reader import FULL_NODES
 from inspector.user_code.paths import UserFiles
 
 
-@dataclass(frozen=True, slots=True)
-class Callbacks:
+class Callbacks(Struct, frozen=True):
     """What a Session calls.
 
     on_done: once, when the last wanted call has ended. on_stop: then, instead of returning from that call
@@ -62,8 +62,7 @@ class Callbacks:
 _Begun: TypeAlias = OpenCall | CountedCall
 
 
-@dataclass(slots=True)
-class _Recorded:
+class _Recorded(Struct):
     """The recorded calls.
 
     is_reported: whether `on_done` was called. reporting: held meanwhile: the thread that trains waits for another

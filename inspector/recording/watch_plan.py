@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from inspector.recording.forward import ForwardRecorder
 from inspector.recording.forward.mode_hooks import ModeHooks
@@ -27,8 +29,7 @@ SMALL_ELEMENTS = 1 << 22
 ONLY_DRAWN = "only the drawn backward calls are recorded in full"
 
 
-@dataclass(frozen=True)
-class WatchPlan:
+class WatchPlan(Struct, frozen=True):
     """Which backward calls are recorded, and how their forward is recorded.
 
     limit: number of calls that train; None to record all until `close` and keep the last.

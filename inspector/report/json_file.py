@@ -6,11 +6,11 @@ import gzip
 import json
 import stat
 import zlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from inspector.report.check import check
 from inspector.report.checking import Mismatch

@@ -87,7 +87,7 @@ def _call_to_rows(call: BackwardCall, columns: bool) -> dict[str, Any]:
     graph = graph_rows.to_columns(call.graph) if columns else graph_rows.to_rows(call.graph)
     if call.graph.note:
         graph["folded"] = {"note": call.graph.note, "whole": call.whole}
-    setting = vars(call.setting)
+    setting = structs.asdict(call.setting)
     more = {key: encode(setting[key]) for key in _OPTIONAL if setting[key] not in (None, [])}
     return {
         "index": call.index,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from inspector.graph import Graph
 from inspector.graph.row_types import Source
@@ -29,8 +29,7 @@ from inspector.report.row_types import (
 from inspector.report.timeline import Timeline
 
 
-@dataclass(frozen=True)
-class Inventory:
+class Inventory(Struct, frozen=True):
     """The script's modules, parameters and optimizers, and its statements without effect: rows of report.json."""
 
     parameters: list[ParameterRow] = field(default_factory=list)
@@ -40,8 +39,7 @@ class Inventory:
     statements: list[StatementRow] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """The circumstances of a backward call.
 
     recording: how its forward was recorded. scale: the scale of a GradScaler, or None.
@@ -64,8 +62,7 @@ class Setting:
     wrappers: list[WrapperRow] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class BackwardCall:
+class BackwardCall(Struct, frozen=True):
     """One recorded call of backward (or `torch.autograd.grad`).
 
     index: 1 for the first call of the script; calls that were not recorded count too.
@@ -83,8 +80,7 @@ class BackwardCall:
     whole: str | None = None
 
 
-@dataclass(frozen=True)
-class ScriptRun:
+class ScriptRun(Struct, frozen=True):
     """The script, and how it ended.
 
     name: the file name, or the module's name, as given. title: what the script calls itself; empty if it does not.
@@ -97,8 +93,7 @@ class ScriptRun:
     rank: ProcessRank | None = None
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(Struct, frozen=True):
     """A whole inspection, as in `report.json`.
 
     events: events around the backward calls, in order: steps, zero_grad, clipping.

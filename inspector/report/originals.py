@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from inspector.util.atomic_write import write_text_atomically
 from inspector.util.os_errors import reason
@@ -17,8 +18,7 @@ from inspector.util.os_errors import reason
 ORIGINALS = ".torchviz.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Original:
+class Original(Struct, frozen=True):
     """torchviz's picture of the roots of one backward call.
 
     source: DOT text, or None. reason: why there is none.

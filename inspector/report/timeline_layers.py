@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from inspector.report.timeline import Column, ColumnKind, Timeline
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(Struct, frozen=True):
     """Values over the rows of a timeline.
 
     values: the norm over the columns of the layer, of their medians where a row is several steps; None if nothing

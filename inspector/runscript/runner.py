@@ -7,8 +7,9 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from types import ModuleType
+
+from msgspec.structs import replace
 
 from inspector.runscript.script_exit import ScriptExit, end_with
 from inspector.runscript.sys_modules_isolation import hide_our_modules

@@ -6,9 +6,10 @@ import contextlib
 import os
 import re
 import sys
-from dataclasses import dataclass
 from types import TracebackType
 from typing import NoReturn
+
+from msgspec import Struct
 
 from inspector.runscript.traceback_frames import hide_our_frames
 
@@ -20,8 +21,7 @@ class ScriptStopped(SystemExit):
     """Raised by `stop_script` to end the script; for the script it is like `sys.exit()`."""
 
 
-@dataclass(frozen=True)
-class ScriptExit:
+class ScriptExit(Struct, frozen=True):
     """How the script ended.
 
     status: the exit status for the shell.

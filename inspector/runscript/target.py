@@ -9,12 +9,13 @@ import os
 import runpy
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader, SourcelessFileLoader
 from pathlib import Path
 from pkgutil import get_importer
 from types import ModuleType
 from typing import Any
+
+from msgspec import Struct
 
 from inspector.util.os_errors import reason
 
@@ -23,8 +24,7 @@ class ScriptError(Exception):
     """There is nothing to run; the message is one line, without a prefix or final full stop."""
 
 
-@dataclass(frozen=True)
-class ScriptTarget:
+class ScriptTarget(Struct, frozen=True):
     """The program to run: a file (or a folder or zip with a ``__main__.py``), or a module.
 
     path: as the user wrote it; None for a module.
@@ -37,8 +37,7 @@ class ScriptTarget:
     arguments: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class SourceFile:
+class SourceFile(Struct, frozen=True):
     """A Python file, source or compiled (``.pyc``).
 
     path: absolute, not normalised, like ``__file__`` in plain python.
@@ -77,8 +76,7 @@ class SourceFile:
         return self.path.endswith(".pyc")
 
 
-@dataclass(frozen=True)
-class ModuleByName:
+class ModuleByName(Struct, frozen=True):
     """A module that `runpy` finds: the one after ``-m``, or the ``__main__`` of a folder or zip.
 
     name: "__main__" for a folder or zip.

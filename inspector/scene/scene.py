@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from inspector.util.fast_dataclass import fast_dataclass
+from msgspec import Struct
 
 Point = tuple[float, float]
 STACK_DEPTH = 8.0
@@ -18,8 +18,7 @@ Anchor = Literal["start", "middle", "end"]
 Shape = Literal["card", "stack", "pill", "circle", "plain"]
 
 
-@fast_dataclass
-class Rectangle:
+class Rectangle(Struct, frozen=True):
     """Top left corner and size."""
 
     x: float
@@ -49,8 +48,7 @@ class Rectangle:
         return self.x < other.right and other.x < self.right and self.y < other.bottom and other.y < self.bottom
 
 
-@fast_dataclass
-class TextRun:
+class TextRun(Struct, frozen=True):
     """One line of text in one face. `anchor` says which part of the text is at x; y is the baseline."""
 
     x: float
@@ -62,8 +60,7 @@ class TextRun:
     anchor: Anchor = "start"
 
 
-@fast_dataclass
-class Band:
+class Band(Struct, frozen=True):
     """A filled strip within a box (a header, a highlighted row)."""
 
     area: Rectangle
@@ -71,8 +68,7 @@ class Band:
     header: bool = False  # a header has the rounded upper corners of its box
 
 
-@fast_dataclass
-class Box:
+class Box(Struct, frozen=True):
     """A shape with text: a tensor's card, a function's pill, a gate's circle, or plain text."""
 
     id: str
@@ -84,8 +80,7 @@ class Box:
     texts: tuple[TextRun, ...] = ()
 
 
-@fast_dataclass
-class Wire:
+class Wire(Struct, frozen=True):
     """An edge: a cubic Bezier spline (the start, then three points per segment), and the texts beside it."""
 
     id: str
@@ -98,15 +93,13 @@ class Wire:
     texts: tuple[TextRun, ...] = ()
 
 
-@fast_dataclass
-class WeightedWire(Wire):
+class WeightedWire(Wire, frozen=True):
     """A Wire whose width shows the size of its gradient."""
 
     width: float = 2.2  # points
 
 
-@fast_dataclass
-class Badge:
+class Badge(Struct, frozen=True):
     """A filled disc with a number: the step of a function in the engine's order."""
 
     id: str
@@ -117,8 +110,7 @@ class Badge:
     lean: Point = (-1.0, -1.0)  # the direction from its box, in which it moves when the box shrinks
 
 
-@fast_dataclass
-class Panel:
+class Panel(Struct, frozen=True):
     """One picture: a figure, or its state before or after. Title and legend are plain boxes."""
 
     id: str  # "before", "after", "step-01"
@@ -129,8 +121,7 @@ class Panel:
     grounds: tuple[Box, ...] = ()  # areas behind everything else
 
 
-@fast_dataclass
-class Scene:
+class Scene(Struct, frozen=True):
     """A figure: its size in points, its panels, and its alternative text for screen readers.
 
     caption: what it says in words, for a speaker's notes.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from inspector.scene.scene import Badge, Box, Panel, Point, Rectangle, TextRun, Wire
 

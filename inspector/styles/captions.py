@@ -7,8 +7,9 @@ the one that arrived. Where no special sentence holds, a general one names the n
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeGuard, cast
+
+from msgspec import Struct
 
 from inspector.graph import Graph
 from inspector.graph.elements import elements_of
@@ -48,8 +49,7 @@ _SPREADS = ("sum", "sum.dim_IntList")
 _AVERAGES = ("mean", "mean.dim")
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(Struct, frozen=True):
     """What a function hands on along one edge. name: of the tensor that gets it."""
 
     name: str
@@ -74,8 +74,7 @@ class _Part:
         return f"{format_number(self.factor)} · {factor_text(self.upstream)} = {self.text}"
 
 
-@dataclass(frozen=True, slots=True)
-class Captions:
+class Captions(Struct, frozen=True):
     """The captions of a figure in its words. graph: after all steps."""
 
     graph: Graph

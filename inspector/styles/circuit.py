@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from inspector.graph import Graph
 from inspector.graph.row_types import NextEdge
@@ -65,8 +66,7 @@ def plan_circuit(subject: Subject) -> Plan:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Circuit:
+class _Circuit(Struct, frozen=True):
     """Lookups for a circuit. leaves: AccumulateGrad → its leaf. gates: function → its gate. branched: the outputs
     (function, number) that several gates use."""
 

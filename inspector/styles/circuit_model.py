@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from inspector.graph import Graph
 from inspector.graph.row_types import TensorRow
@@ -30,8 +32,7 @@ LEAF_FILL = "leaf_header"
 Which: TypeAlias = Literal["all", "named", "ends"]
 
 
-@dataclass(frozen=True, slots=True)
-class Compaction:
+class Compaction(Struct, frozen=True):
     """How a circuit is made smaller.
 
     rows: the number of rows. inline: whether constants with a name stand in the gates and their values below.
@@ -52,8 +53,7 @@ class Compaction:
 WHOLE = Compaction()
 
 
-@dataclass(frozen=True, slots=True)
-class Circuit:
+class Circuit(Struct, frozen=True):
     """Lookups.
 
     gates: function → its gate. users: output → the operands that are this output, in the order of the forward.

@@ -7,7 +7,8 @@ in common, and all other tensors, is said once.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from inspector.graph.row_types import NextEdge, TensorRow
 from inspector.graph.value_norms import value_norm

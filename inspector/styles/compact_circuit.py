@@ -6,7 +6,8 @@ A leaf that several gates read has a chip at each of them with the gradient from
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from inspector.graph.row_types import TensorRow
 from inspector.graph.topology import Pair

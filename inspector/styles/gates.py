@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from inspector.graph import Graph
 from inspector.graph.node_names import op_of
@@ -24,8 +26,7 @@ from inspector.typography import format_number
 from inspector.typography.number_format import MINUS
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(Struct, frozen=True):
     """A sign, and the operands beside the gate: those that are not in the sign.
 
     members: the functions it stands for, if several. named: the constants with a name in the sign, whose values

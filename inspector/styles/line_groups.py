@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from inspector.graph import Graph
 from inspector.graph.node_kinds import NodeKind, is_kind
@@ -33,8 +34,7 @@ _AROUND = "√Σ"
 """Signs that stand before their operand, besides names."""
 
 
-@dataclass(frozen=True, slots=True)
-class GateGroup:
+class GateGroup(Struct, frozen=True):
     """Functions that one gate stands for, root first, and its sign."""
 
     members: tuple[str, ...]

@@ -11,7 +11,9 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from inspector.folding import finding_marks
 from inspector.folding.box_statistics import norm_range
@@ -86,8 +88,7 @@ def plan_modules(subject: Subject) -> Plan:
 # ---- how large gradients are ------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Scale:
+class _Scale(Struct):
     """The range of all norms in the picture, for a logarithmic scale."""
 
     low: float = math.inf

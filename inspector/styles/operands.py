@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from inspector.graph import Graph
 from inspector.graph.row_types import FunctionRow, NextEdge
@@ -16,8 +17,7 @@ _RESULT = "result"
 """How the names of saved tensors begin that a function computed itself: the mean that a layer norm took."""
 
 
-@dataclass(frozen=True, slots=True)
-class Operand:
+class Operand(Struct, frozen=True):
     """An operand of the function `user`.
 
     position: its place in the signature of the operation. output: the output (function, number) that it is, or

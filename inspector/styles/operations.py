@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from inspector.graph import Graph
 from inspector.graph.node_names import op_of
@@ -20,8 +21,7 @@ from inspector.typography.formula_format import is_sum
 from inspector.typography.number_format import MINUS
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Struct, frozen=True):
     """An operation. symbol: for a gate, including a constant. formula: with `{0}`, `{1}`, … for the input tensors.
 
     constant: the number in the symbol, or None. computed: whether it was computed from the input and output,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
+
+from msgspec import Struct
 
 from inspector.folding.finding_marks import shown_by
 from inspector.graph import Graph
@@ -34,8 +35,7 @@ class PathError(ValueError):
     """Unknown tensors, or tensors that no path connects. The message is one line."""
 
 
-@dataclass(frozen=True, slots=True)
-class PathHighlight:
+class PathHighlight(Struct, frozen=True):
     """The paths between two tensors: ids of their nodes (a box is included if a member is), and of their edges as
     `SOURCE.SLOT`, or `SOURCE.TARGET` for an edge from or to a box."""
 
@@ -44,8 +44,7 @@ class PathHighlight:
     sum: str
 
 
-@dataclass(frozen=True, slots=True)
-class TensorPaths:
+class TensorPaths(Struct, frozen=True):
     """The paths from the roots to a tensor: ids of nodes and edges. own: the nodes that stand for the tensor."""
 
     nodes: frozenset[str]

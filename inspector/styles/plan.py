@@ -11,11 +11,11 @@ The id of a box is that of its Graph node, optionally followed by a dot and a su
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field, replace
 from itertools import chain
 from typing import Literal, cast
 
-from inspector.util.fast_dataclass import fast_dataclass
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 PlannedShape = Literal["card", "stack", "pill", "circle", "gate", "plain", "name", "box", "chip", "record", "dot"]
 """A `stack` is a card with others behind it, `name` is plain text that wires lead to, `box` has centred lines, a
@@ -33,8 +33,7 @@ CODE_SIZE = 17.0
 """Points: source text beside a function; a fixed-width face looks larger than the others at the same size."""
 
 
-@fast_dataclass
-class StyledText:
+class StyledText(Struct, frozen=True):
     """One line of text and its style. `size` is in points, `face` and `ink` as in a TextRun."""
 
     text: str
@@ -43,23 +42,20 @@ class StyledText:
     size: float = MAIN_SIZE
 
 
-@fast_dataclass
-class DrawnTensor(StyledText):
+class DrawnTensor(StyledText, frozen=True):
     """A tensor that is drawn in place of a line. text: the same on one line. short: its shape and norm."""
 
     short: str = ""
 
 
-@fast_dataclass
-class NumberGrid(DrawnTensor):
+class NumberGrid(DrawnTensor, frozen=True):
     """A vector or a matrix as rows of numbers between brackets. fill: behind the numbers."""
 
     rows: tuple[tuple[str, ...], ...] = ()
     fill: str = "ground"
 
 
-@fast_dataclass
-class HeatMap(DrawnTensor):
+class HeatMap(DrawnTensor, frozen=True):
     """A tensor as coloured cells. The ink is that of its texts.
 
     tiles: every element by matrix and row, as a share of the largest absolute value: from -1 to 1, NaN, infinite.
@@ -74,15 +70,13 @@ class HeatMap(DrawnTensor):
     caption: str = ""
 
 
-@fast_dataclass
-class SideBySide(DrawnTensor):
+class SideBySide(DrawnTensor, frozen=True):
     """Tensors drawn beside each other, such as a value and its gradient."""
 
     parts: tuple[DrawnTensor, ...] = ()
 
 
-@fast_dataclass
-class TextTable(DrawnTensor):
+class TextTable(DrawnTensor, frozen=True):
     """Texts in rows and columns, such as the leaves of a gate with their values and gradients.
 
     cells: the rows, each with as many texts. text: the same on one line.
@@ -91,8 +85,7 @@ class TextTable(DrawnTensor):
     cells: tuple[tuple[StyledText, ...], ...] = ()
 
 
-@fast_dataclass
-class CardRow:
+class CardRow(Struct, frozen=True):
     """One row of a card: a quiet key on the left, one or more lines of value on the right. least: its height at
     other moments, in points."""
 
@@ -105,8 +98,7 @@ class CardRow:
     least: float = 0.0
 
 
-@fast_dataclass
-class PlannedBox:
+class PlannedBox(Struct, frozen=True):
     """A box without a position.
 
     texts: the centred lines of a shape, the cells of a record, or the name and the role in the header of a card.
@@ -122,8 +114,7 @@ class PlannedBox:
     badge: str = ""  # the number in the badge at its corner, or empty
 
 
-@fast_dataclass
-class PlannedWire:
+class PlannedWire(Struct, frozen=True):
     """An edge without a route.
 
     label: lines beside the wire, on the side with more room; together with `below`, above it (left and right of a
@@ -140,15 +131,13 @@ class PlannedWire:
     below: tuple[StyledText, ...] = ()
 
 
-@fast_dataclass
-class PlannedWeightedWire(PlannedWire):
+class PlannedWeightedWire(PlannedWire, frozen=True):
     """A wire whose width shows the size of its gradient."""
 
     width: float = 2.2  # points
 
 
-@fast_dataclass
-class LegendEntry:
+class LegendEntry(Struct, frozen=True):
     """A sign and its meaning. sample: the text of the sign `text`."""
 
     sign: Literal["badge", "arrow", "dashed", "text"]
@@ -158,8 +147,7 @@ class LegendEntry:
     size: float = SMALL_SIZE
 
 
-@fast_dataclass
-class CodeLine:
+class CodeLine(Struct, frozen=True):
     """A line of the script beside the graph. badges: the steps of the functions that it created."""
 
     number: int
@@ -170,8 +158,7 @@ class CodeLine:
     size: float = SMALL_SIZE
 
 
-@fast_dataclass
-class Plan:
+class Plan(Struct, frozen=True):
     """The content of one moment of a figure.
 
     hanging: id of an attached box → id of its host. An attached box has no other wires than its link, and is
@@ -220,15 +207,13 @@ def _changed(words: StyledText, change: Callable[[StyledText], StyledText]) -> S
     return change(words)
 
 
-@fast_dataclass
-class GroupedPlan(Plan):
+class GroupedPlan(Plan, frozen=True):
     """A plan with groups of boxes, each on a ground of its own."""
 
     groups: tuple[tuple[str, ...], ...] = ()
 
 
-@fast_dataclass
-class LoopPass:
+class LoopPass(Struct, frozen=True):
     """One pass of a loop, drawn as a column. hosts: its boxes with wires, by their role in the pass; empty where
     this pass has none."""
 
@@ -236,8 +221,7 @@ class LoopPass:
     hosts: tuple[str, ...]
 
 
-@fast_dataclass
-class CircuitPlan(Plan):
+class CircuitPlan(Plan, frozen=True):
     """A plan with lines below the graph.
 
     formulas: further lines, left out if the canvas has no room for them. passes: the passes of a loop, in the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from inspector.graph import Graph, is_unknown
 from inspector.graph.hook_changes import hook_changes
@@ -21,8 +21,7 @@ MANY_FUNCTIONS = 30
 """Maximum functions for which a figure shows AccumulateGrads by default."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """A graph at one moment. call: the code of the backward call (`z.backward()`), or an empty text."""
 
     graph: Graph

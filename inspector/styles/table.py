@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from inspector.options.choices import Arrows, Direction, StyleName
 from inspector.styles.attributes import plan_attributes
@@ -21,8 +22,7 @@ from inspector.styles.subject import Subject
 from inspector.styles.torchviz import plan_torchviz
 
 
-@dataclass(frozen=True, slots=True)
-class Density:
+class Density(Struct, frozen=True):
     """A denser way to draw a style, for a canvas. name: for remarks. turns: whether it may also run downwards."""
 
     name: str
@@ -30,8 +30,7 @@ class Density:
     turns: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(Struct, frozen=True):
     """A row of STYLES.
 
     direction: from the root to the leaves; None for the direction that suits the graph. arrows: the default

@@ -6,11 +6,11 @@ Every fact is checked against the numbers of the graph; None where it does not h
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias, TypeGuard
 
 import numpy
 import numpy.typing
+from msgspec import Struct
 
 from inspector.graph import Graph
 from inspector.graph.elements import elements_of
@@ -27,8 +27,7 @@ _BROADCASTS = ("add", "sub", "rsub", "mul", "div", "pow", "maximum", "minimum", 
 _SUMS = {"sum": 1, "mean": 0}
 
 
-@dataclass(frozen=True, slots=True)
-class ReducedDimensions:
+class ReducedDimensions(Struct, frozen=True):
     """A sum or a mean over some dimensions. count: the numbers that a mean divides by; 0 for a sum."""
 
     dimensions: tuple[int, ...]

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from inspector.graph import Graph
 from inspector.graph.row_types import FunctionRow
@@ -30,8 +31,7 @@ _MEANINGS: dict[Kind, tuple[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class DotNode:
+class DotNode(Struct, frozen=True):
     """A node of torchviz's picture. label: torchviz's text, with its line breaks."""
 
     id: str
@@ -39,8 +39,7 @@ class DotNode:
     kind: Kind
 
 
-@dataclass(frozen=True, slots=True)
-class DotEdge:
+class DotEdge(Struct, frozen=True):
     """An edge of torchviz's picture. directed: whether it has an arrowhead."""
 
     tail: str
@@ -48,8 +47,7 @@ class DotEdge:
     directed: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class ShownAttributes:
+class ShownAttributes(Struct, frozen=True):
     """The options show_attrs, show_saved and max_attr_chars of `make_dot`."""
 
     attributes: bool = False

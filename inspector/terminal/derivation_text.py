@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rich.cells import cell_len
 from rich.text import Text
 
@@ -33,8 +33,7 @@ _MOST_HOOKS = 6
 Rows = list[list[Text]]
 
 
-@dataclass(frozen=True)
-class DerivationLine:
+class DerivationLine(Struct, frozen=True):
     """One edge of the drawing. stems: the branches that pass below it. total: the sum of gradients, or None."""
 
     node: Text

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from rich.console import Console
 from rich.text import Text
 
@@ -33,8 +34,7 @@ _WIDEST = 110
 _FINDINGS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """The parts of a report to print.
 
     calls: the indexes of the backward calls. files: the paths of written files, as shown to the user. checked:

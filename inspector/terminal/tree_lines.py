@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rich.text import Text
 
 from inspector.graph import Graph
@@ -14,8 +14,7 @@ from inspector.terminal.labels import function_title
 from inspector.terminal.text_cells import QUIET, STRONG
 
 
-@dataclass(frozen=True)
-class Visit:
+class Visit(Struct, frozen=True):
     """One edge into a function (None for the function of a root), in drawing order.
 
     trail: for the function and each of its ancestors below the root, whether it is the last child. ends: whether

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from msgspec import Struct
 from torch import fx
 
 from inspector.torch_api.capability import Capability
@@ -31,8 +31,7 @@ class StackFrame(NamedTuple):
     resumed_at: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class BackwardOperation:
+class BackwardOperation(Struct, frozen=True):
     """An operation of a compiled backward.
 
     name: torch's, `tanh_backward`. inputs: the positions of the operations whose results it uses. module: the path
@@ -46,8 +45,7 @@ class BackwardOperation:
     frames: tuple[StackFrame, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class BackwardOperations:
+class BackwardOperations(Struct, frozen=True):
     """The operations of a compiled backward, in the order of its graph.
 
     receives: the positions of those that use a gradient that arrives. returns: for each slot of next_functions the

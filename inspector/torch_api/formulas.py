@@ -11,9 +11,10 @@ import importlib.util
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+
+from msgspec import Struct
 
 from inspector.torch_api.capability import Capability
 
@@ -39,8 +40,7 @@ class Argument(NamedTuple):
     is_differentiable: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Definition:
+class _Definition(Struct, frozen=True):
     formulas: dict[str, str]
     arguments: tuple[Argument, ...]
 

@@ -15,14 +15,13 @@ import sys
 import threading
 from collections.abc import Callable, Container
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 import torch
 import torch.autograd.graph
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from inspector.graph.row_types import SavedState
@@ -64,8 +63,7 @@ class _Attribute(NamedTuple):
     raw: str
 
 
-@dataclass(slots=True)
-class _Names:
+class _Names(Struct):
     """The attributes to read on every Node of one class. is_custom: whether it is that of a custom Function, whose
     other attributes are user code."""
 

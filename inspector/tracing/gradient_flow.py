@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from inspector.graph.row_types import GradientRows
 from inspector.tensor_stats import NormFacts, Pending, PendingNorm
 
 
-@dataclass(slots=True)
-class Arrivals:
+class Arrivals(Struct):
     """What arrived at Nodes, by position. A Node that the engine did not run is not in it.
 
     gradients: the accumulated gradient of each output of the forward. norms: used instead of it by a light
@@ -32,8 +32,7 @@ class Arrivals:
         return dict.fromkeys(self.norms, 1) | several
 
 
-@dataclass(slots=True)
-class GradientFlow:
+class GradientFlow(Struct):
     """Gradients and the order of the Nodes.
 
     steps: positions of the Nodes in the order in which the engine ran them.

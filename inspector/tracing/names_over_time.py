@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeAlias
+
+from msgspec import Struct, field
 
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
 from inspector.tracing.traced_graph import Pair, TracedGraph
@@ -48,8 +49,7 @@ _Time: TypeAlias = tuple[int, int]
 """The number of a Node, and whether it uses (0) or creates (1) the binding."""
 
 
-@dataclass(slots=True)
-class GraphNames:
+class GraphNames(Struct):
     """tensors: of the tensors of the graph. saved: of saved constants, by position, where they have a number.
 
     numbers: of the constants of calls that have one, by the id of their SeenConstant.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import torch
+from msgspec import Struct
 
 from inspector.tensor_stats import device_name, dtype_name
 from inspector.torch_api.nodes import output_metadata
@@ -17,8 +17,7 @@ ACCUMULATE_GRAD = "AccumulateGrad"
 """The name of the Node that adds a gradient to the grad of a leaf."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutputFacts:
+class OutputFacts(Struct, frozen=True):
     """What a Node knows about one of its forward outputs."""
 
     dtype: str

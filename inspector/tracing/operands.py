@@ -7,19 +7,19 @@ attributes. torch's signature says what is an operand and in which order.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from inspector.graph.node_names import op_of
 from inspector.graph.values import Value
 from inspector.torch_api.formulas import Argument, arguments_of
 from inspector.tracing.traced_graph import NodeFacts
 from inspector.tracing.uses import SeenCall, SeenConstant
-from inspector.util.fast_dataclass import fast_dataclass
 
 
-@fast_dataclass
-class FoundConstant:
+class FoundConstant(Struct, frozen=True):
     """A constant of a Node.
 
     seen: as an argument of the recorded call, if it was. saved: the position of its tensor among the constants of
@@ -32,8 +32,7 @@ class FoundConstant:
     value: Value = None
 
 
-@fast_dataclass
-class Operands:
+class Operands(Struct, frozen=True):
     """The operands of a Node.
 
     slot_positions: the position of each slot's operand; None if the order is unknown. constants: by position.

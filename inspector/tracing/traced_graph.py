@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import overload
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from inspector.graph.row_types import InnerPart, NodeFields, SavedState
 from inspector.graph.values import Unknown
@@ -49,8 +48,7 @@ class NodeFacts(Struct):
     saved: list[SavedTensorFacts] = []
 
 
-@dataclass(slots=True)
-class TracedGraph:
+class TracedGraph(Struct):
     """Everything that is kept of a traced graph.
 
     tensors: the tensors of the graph that were met. constants: the saved tensors that do not belong to it.

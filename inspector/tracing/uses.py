@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from inspector.tensor_stats import Pending
 from inspector.user_code.operand_texts import NO_TEXT, OperandText
 
 
-@dataclass(slots=True, eq=False)
-class Use:
+class Use(Struct, eq=False):
     """The first use of a tensor under a name of the script.
 
     name: empty before one is known. scope: the id of the code that uses it. number: of the Node that was created
@@ -31,8 +31,7 @@ class TensorType(NamedTuple):
     dtype: str
 
 
-@dataclass(slots=True, eq=False)
-class SeenConstant:
+class SeenConstant(Struct, eq=False):
     """An argument of a recorded call that needs no gradient.
 
     place: its position among the positional arguments, or its keyword. use, type: of a tensor; None for a number.
@@ -50,8 +49,7 @@ class SeenConstant:
     is_loops: bool = False
 
 
-@dataclass(slots=True, eq=False)
-class SeenCall:
+class SeenCall(Struct, eq=False):
     """The constants of a recorded call. operation: torch's name of it. count: of its positional arguments."""
 
     operation: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from inspector.torch_api.nodes import sequence_numbers
 from inspector.util.gc_pause import gc_paused
@@ -22,8 +23,7 @@ _SHARED_TYPE = "CppFunction"
 """The type of all functions of C++ extensions; every other class of Nodes has its own type."""
 
 
-@dataclass(slots=True)
-class Structure:
+class Structure(Struct):
     """The Nodes under some roots and the edges between them, as dense columns of plain values.
 
     names: of each Node, in pre-order over the roots and their next_functions by slot; the k-th becomes `n{k}`.
@@ -70,8 +70,7 @@ class Structure:
         return found
 
 
-@dataclass(slots=True)
-class Walk:
+class Walk(Struct):
     """The result of a walk. It holds Nodes, so it keeps the graph alive; it must not outlive the backward call.
 
     nodes: in walk order. index: the position of each Node in `nodes`.

@@ -7,17 +7,17 @@ exactly.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
+from msgspec import Struct
+
 FOLDER = Path(__file__).parent.parent / "fonts"
 
 
-@dataclass(frozen=True, slots=True)
-class Face:
+class Face(Struct, frozen=True):
     """One font file, and the names by which a renderer can ask for it."""
 
     file: str

@@ -6,8 +6,9 @@ import ast
 import difflib
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 Kind: TypeAlias = Literal["not_called", "compared", "dropped", "attribute", "rebound", "mode", "group"]
 
@@ -27,8 +28,7 @@ CLOSE = 0.85
 """Similarity from which a name is a misspelling of `requires_grad`: `require_grad` has 0.96, `grad` 0.47."""
 
 
-@dataclass(frozen=True, slots=True)
-class Idle:
+class Idle(Struct, frozen=True):
     """A statement. owner: the expression before the last dot. name: what follows it. line: of its file.
 
     function: the name of the innermost function that contains it; None at the top level.

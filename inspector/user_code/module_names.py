@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from msgspec import Struct, field
 from torch import nn
 
 from inspector.user_code.module_tree import module_tree
 from inspector.user_code.variable_names import Names
 
 
-@dataclass(frozen=True, slots=True)
-class RootName:
+class RootName(Struct, frozen=True):
     """The name of a module that was called outside of all others.
 
     path: with the same beginning as the names of parameters: the script's variable if there are several outermost

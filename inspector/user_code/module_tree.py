@@ -9,10 +9,10 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
 import torch
+from msgspec import Struct
 from torch import nn
 
 from inspector.torch_api.modules import buffers_in, children_of, parameters_in, wrapped_name
@@ -38,8 +38,7 @@ Keeper: TypeAlias = tuple[type, str]
 """The class of a module, and its attribute that is a plain list or dict."""
 
 
-@dataclass(frozen=True)
-class ModuleTree:
+class ModuleTree(Struct, frozen=True, dict=True):
     """A module and those registered in it.
 
     modules: (path, module) of itself (path "") and all below it, depth first, a shared one by its first path. A

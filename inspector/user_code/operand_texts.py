@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 
-@dataclass(frozen=True, slots=True)
-class OperandText:
+class OperandText(Struct, frozen=True):
     """The text of one operand. name: its text, if it is a name (`x`, `self.scale`), else None.
 
     expression: its text, if it is neither a name nor a number.
@@ -21,8 +21,7 @@ class OperandText:
 NO_TEXT = OperandText()
 
 
-@dataclass(frozen=True, slots=True)
-class OperandTexts:
+class OperandTexts(Struct, frozen=True):
     """The texts of the operands of one expression.
 
     receiver: what a method is called of. positional: the others, by position. keywords: by keyword.

@@ -11,9 +11,10 @@ import linecache
 import sys
 import textwrap
 from collections import deque
-from dataclasses import dataclass
 from types import CodeType
 from typing import NamedTuple, TypeAlias
+
+from msgspec import Struct
 
 from inspector.graph.row_types import LibraryLine, Source
 from inspector.user_code.comments import without_comments
@@ -42,8 +43,7 @@ def place_key(place: Place) -> tuple[int, ...]:
     return id(place[0]), place[1], *library
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
+class Expression(Struct, frozen=True):
     """The expression that a place computes.
 
     text: the source text. names: the targets of its assignment: one name, or one per element if it is unpacked;

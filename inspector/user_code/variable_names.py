@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 import torch
+from msgspec import Struct
 
 from inspector.user_code.container_search import ContainerSearch
 from inspector.user_code.module_tree import Keeper, ModuleTree, module_tree
@@ -21,8 +21,7 @@ from inspector.user_code.paths import UserFiles
 from inspector.util.frame_locals import frames_outwards, loop_variables, variables_of
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(Struct, frozen=True):
     """The module that a parameter belongs to.
 
     model: the name of the outermost module in the script. keeper: for a parameter in a plain list or dict, which

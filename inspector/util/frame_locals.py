@@ -9,9 +9,10 @@ import functools
 import inspect
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any, TypeAlias, cast
+
+from msgspec import Struct
 
 _OWNERS_OF_LOCALS = 3
 """sys.getrefcount of a function's dictionary of locals without references from user code: the frame, the
@@ -69,8 +70,7 @@ def spans_of(code: CodeType) -> list[Span]:
     return list(code.co_positions()) if sys.version_info >= (3, 11) else []
 
 
-@dataclass(frozen=True)
-class _Instruction:
+class _Instruction(Struct, frozen=True):
     """The attributes of a frame that `executing` uses."""
 
     f_code: CodeType

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from inspector.diagnosis.cut_text import by_place
 from inspector.diagnosis.evidence import Evidence
@@ -23,8 +24,7 @@ SELECTING = frozenset(
 """Operations that return indices."""
 
 
-@dataclass(frozen=True, slots=True)
-class HarmfulCut:
+class HarmfulCut(Struct, frozen=True):
     """The cuts of one location, the parameters that they cut off, and the index of the backward call."""
 
     cuts: list[CutRow]

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from inspector.diagnosis.analysis.node_ops import is_of_kind, is_sum
 from inspector.diagnosis.analysis.node_order import topological_order
@@ -32,8 +33,7 @@ SPIKE = 1e8
 1e-12 of `F.normalize`) gives 1e10, the squared error of a million numbers that are off by a thousand 2e6."""
 
 
-@dataclass(frozen=True)
-class NormAtNode:
+class NormAtNode(Struct, frozen=True):
     """A Node on the path of most of the gradient.
 
     size: the norm that arrived. predecessor: the previous Node on the path; None at a root, and if unknown.
@@ -50,8 +50,7 @@ class NormAtNode:
     lowest: float | None
 
 
-@dataclass(frozen=True)
-class LayerEnd:
+class LayerEnd(Struct, frozen=True):
     """A leaf and the Node that uses it, where the gradient of the leaf arrives."""
 
     leaf: str
@@ -161,8 +160,7 @@ def _norm_at_roots(call: BackwardView) -> float | None:
     return max(known, default=None)
 
 
-@dataclass(frozen=True)
-class _User:
+class _User(Struct, frozen=True):
     """The AccumulateGrad of a leaf, the Node that uses the leaf, and the views of the leaf between them."""
 
     accumulate: str

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from inspector.diagnosis.analysis.norm_along_path import LayerEnd, NormAlongPath, NormAtNode
 from inspector.diagnosis.backward_view import BackwardView
@@ -22,8 +23,7 @@ SUDDEN = 1e4
 """Factor by which a single Node multiplies the norm, from which the growth is sudden and not that of layers."""
 
 
-@dataclass(frozen=True)
-class NormChange:
+class NormChange(Struct, frozen=True):
     """A path on which the norm changes.
 
     first, last: the norm at its ends, divided by a GradScaler's scale. count: number of its Nodes. location: the

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.report.row_types import LeafRow
 
 
-@dataclass(frozen=True, slots=True)
-class UnreachedParameter:
+class UnreachedParameter(Struct, frozen=True):
     """leaf: its row. of_a_model_in_use: whether its model ran, or other parameters of its model were reached.
     others_reached: whether its optimizer (or, without one, its model) holds parameters that were reached."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from inspector.diagnosis.analysis.node_ops import is_of_kind, op
 from inspector.diagnosis.backward_view import BackwardView
@@ -13,8 +14,7 @@ GUARDS = ("add", "add.Scalar", "clamp", "clamp.Tensor", "clamp_min", "clamp_min.
 """Operations that keep the argument of a logarithm above zero: `p + 1e-8`, `p.clamp(min=1e-8)`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Producer:
+class Producer(Struct, frozen=True):
     """node: the Node that produced an input. between: the Nodes it passed through."""
 
     node: str

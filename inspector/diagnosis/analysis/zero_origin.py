@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from inspector.diagnosis.analysis.activation_stats import elements
 from inspector.diagnosis.analysis.gradient_dtype import HALF, gradient_dtype
@@ -41,8 +43,7 @@ _MOST_CAUSES = 8
 """Maximum causes kept per Node: enough to see whether one of them is intended."""
 
 
-@dataclass(frozen=True)
-class ZeroCause:
+class ZeroCause(Struct, frozen=True):
     """A gradient arrived at `node`, and zeros left it.
 
     edge: the edge with the zeros. hooked: whether a hook on that edge made them. operand: the id of a tensor of
@@ -56,8 +57,7 @@ class ZeroCause:
     leaves: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _ZeroSource:
+class _ZeroSource(Struct, frozen=True):
     edge: GradientEdge
     hooked: bool
 

@@ -23,8 +23,9 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import pairwise
+
+from msgspec.structs import replace
 
 from inspector.diagnosis.analysis.learning_rates import TENFOLD, RateRow, initial_rate, rate_rows
 from inspector.diagnosis.evidence import Evidence

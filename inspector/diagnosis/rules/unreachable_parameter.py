@@ -18,7 +18,8 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from inspector.diagnosis.analysis.unreached_parameters import is_idle, unreached_parameters
 from inspector.diagnosis.evidence import Evidence

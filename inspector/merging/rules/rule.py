@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from inspector.merging.merged_run import CallSpread, MergedRun
 from inspector.merging.row_types import RankFinding
 from inspector.report.row_types import Severity
 
 
-@dataclass(frozen=True)
-class RankRule:
+class RankRule(Struct, frozen=True):
     """A rule that compares ranks: one module of `inspector.merging.rules`.
 
     name, severity and text as in `inspector.diagnosis.Rule`. check: yields the findings.
@@ -48,8 +48,7 @@ class RankRule:
         )
 
 
-@dataclass(frozen=True)
-class CallPlace:
+class CallPlace(Struct, frozen=True):
     """The location of a finding: a line of the script (or None), and the index of a call (or None)."""
 
     location: Any = None

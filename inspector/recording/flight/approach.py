@@ -7,9 +7,9 @@ import math
 import weakref
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from msgspec import Struct, field
 from torch.optim.optimizer import Optimizer
 
 from inspector.recording.engine_hook import EngineCall, EngineHook
@@ -26,8 +26,7 @@ _BLOCK = 64
 """Number of losses on a device that are read back together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Goal:
+class Goal(Struct, frozen=True):
     """The wanted step. unit, per_step: what a step is and how many backward calls it has, as far as this is known
     from an earlier run."""
 
@@ -36,8 +35,7 @@ class Goal:
     per_step: float | None = None
 
 
-@dataclass(slots=True)
-class _Counted:
+class _Counted(Struct):
     """What has been seen.
 
     calls, trained: number of backward calls, and of those that accumulate. root: the last.

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import torch
+from msgspec import Struct, field
 
 
-@dataclass(frozen=True, slots=True)
-class Scalars:
+class Scalars(Struct, frozen=True):
     """What one optimizer's step was about. root: the last root before it; rate: the largest learning rate.
 
     is_exact: whether the root has a dtype of at least 32 bits.
@@ -19,16 +17,14 @@ class Scalars:
     is_exact: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleNorms:
+class ModuleNorms(Struct, frozen=True):
     """At the outputs of modules, by path: the norms of the gradients, and of the outputs themselves."""
 
     gradients: dict[str, float]
     outputs: dict[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """Recorded steps, in order.
 
     steps: their numbers; those that were only counted are missing. calls: for each step, the number of backward

@@ -7,7 +7,8 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 _SEEN = 0.5
 """The part of the cost that the clock sees, by `benchmarks/flight.py`: not wrappers, and not cold caches."""
@@ -32,8 +33,7 @@ _TIMES = 4
 """Recorded steps become at most so many times rarer at once: on a busy machine one may seem to take long."""
 
 
-@dataclass(slots=True)
-class _Sums:
+class _Sums(Struct):
     """Since the last decision, at the time `since`: seconds of measuring norms, of looking at Nodes, of counting
     steps, and of everything else; norms measured; recorded steps; steps that were only counted."""
 
@@ -47,8 +47,7 @@ class _Sums:
     skipped: int = 0
 
 
-@dataclass(slots=True)
-class _Clock:
+class _Clock(Struct):
     """When the recording started, and how many seconds it took: counted, and paused or counted elsewhere.
 
     recent: the share of the time that it took between the last decisions; 0 if they differ.

@@ -6,8 +6,9 @@ import math
 import statistics
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from inspector.recording.flight.cost_control import power_of_two
 from inspector.recording.flight.node_norms import Depth
@@ -30,8 +31,7 @@ _QUIET = 64
 """At most one of this many steps is looked into because of its root."""
 
 
-@dataclass(slots=True)
-class _Seen:
+class _Seen(Struct):
     """Seconds of the last calls: of the engine, and of what is done around it."""
 
     engine: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))

@@ -7,10 +7,11 @@ import threading
 import time
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from types import FrameType
 
 import torch
+from msgspec import Struct, field
+from msgspec.structs import replace
 from torch.optim.optimizer import Optimizer
 
 from inspector.recording.engine_hook import EngineCall
@@ -51,8 +52,7 @@ _MOST_LEVELS = 20
 """Maximum number of times that the share of measured steps changes."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Begun:
+class _Begun(Struct, frozen=True):
     """A backward call. extra: records it in full. is_suspected: only if a gradient is not finite. look: measures
     the gradients at Nodes, or only the time."""
 
@@ -61,8 +61,7 @@ class _Begun:
     look: Look | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Level:
+class _Level(Struct, frozen=True):
     """From a first step on: gradients are measured in one of so many steps. skips: the others are only counted.
 
     depth, looks: Nodes are looked at in one of so many steps. reason: why not, once it has ended. clock: of the
@@ -90,8 +89,7 @@ class _Level:
         return self if is_deep else replace(self, depth=None, looks=1, reason=reason)
 
 
-@dataclass(slots=True)
-class _Log:
+class _Log(Struct):
     """What has happened so far.
 
     calls: number of backward calls. full: the last step whose backward calls were all watched in full.

@@ -6,9 +6,9 @@ import functools
 import weakref
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
+from msgspec import Struct
 
 from inspector.recording.flight.careful_norms import NormRows, are_right, careful_norms, corrected, rows_of
 from inspector.torch_api.foreach import FOREACH_NORMS, NARROW, narrow_norms_of
@@ -22,8 +22,7 @@ _PLAIN = {torch.Tensor, torch.nn.Parameter, type(None)}
 _vector_norm = torch.linalg.vector_norm
 
 
-@dataclass(frozen=True, slots=True)
-class StepNorms:
+class StepNorms(Struct, frozen=True):
     """The norms of one step. parts: (positions of the parameters, their norms as a vector on their device, or as
     numbers: in each step, to make a tensor of them would take 50 microseconds)."""
 
@@ -50,8 +49,7 @@ def _vector(norms: torch.Tensor | array[float]) -> torch.Tensor:
     return torch.frombuffer(norms, dtype=torch.float64) if isinstance(norms, array) else norms
 
 
-@dataclass(slots=True)
-class _Usual:
+class _Usual(Struct):
     """The parameters whose grads could all be measured at once last time. held: see `TensorReference`.
 
     without: of the parameters that had no grad. rows: of large grads, by index: the dimensions of a row, or how

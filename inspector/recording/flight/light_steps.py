@@ -11,10 +11,10 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
+from msgspec import Struct
 from torch.optim.optimizer import Optimizer
 
 from inspector.recording.flight.gradient_norms import StepNorms
@@ -57,8 +57,7 @@ class LightStep(NamedTuple):
     calls: int
 
 
-@dataclass(slots=True)
-class StepBegun:
+class StepBegun(Struct):
     """The step that is being prepared. root, measured: as in `LightStep`. calls: number of backward calls so far.
 
     depth: how many steps of the optimizer have begun, one within the other. since: number of calls then.
@@ -73,8 +72,7 @@ class StepBegun:
     ended: int = 0
 
 
-@dataclass(slots=True)
-class Seconds:
+class Seconds(Struct):
     """Spent on measuring gradients, and how often; on everything else; by the engine in the last call, which began
     at a time."""
 

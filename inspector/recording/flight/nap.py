@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from msgspec import Struct, field
 from torch.optim.optimizer import Optimizer
 
 from inspector.recording.flight.scaler_watch import ScalerWatch
@@ -24,8 +24,7 @@ Roots = list[float | None]
 """The root of each step; None: not known."""
 
 
-@dataclass(slots=True)
-class Nap:
+class Nap(Struct):
     """The steps that are only counted.
 
     scaler: of the script. left: how many are still to come. roots: of those that have come. root: of the step that

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from inspector.graph import Graph
 from inspector.graph.batch_rows import RowMeaning, first_samples
@@ -18,8 +20,7 @@ MOST_MODULES = 32
 """Maximum number of modules; with more, the outputs of their parents are taken."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class NodeLayout:
+class NodeLayout(Struct, frozen=True, eq=False):
     """The Nodes of one graph, by position.
 
     names: of the Nodes, in walk order. places: module and line of each. targets: the Nodes that each sends

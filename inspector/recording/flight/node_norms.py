@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 import torch
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from inspector.graph.node_kinds import has_one_output
 from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
@@ -30,8 +31,7 @@ _NARROW = (torch.float16, torch.bfloat16)
 _vector_norm = torch.linalg.vector_norm
 
 
-@dataclass(frozen=True, slots=True)
-class NodeNorms:
+class NodeNorms(Struct, frozen=True):
     """What arrived in one call. order: the positions of the Nodes, as they ran. norms: of each, on its device.
     rows: the norms of the rows at `layout.rows_at`; None if they were not measured. outputs: the norms of what
     modules returned in the forward. sent: the norm of all that the kept Nodes sent; None if there is nothing."""
@@ -63,8 +63,7 @@ class NodeNorms:
             return replace(self, norms=self.norms / scale, rows=rows, sent=sent)
 
 
-@dataclass(slots=True)
-class _Kept:
+class _Kept(Struct):
     """What is kept of a call beside norms. wanted: the positions of `gradients`. sent: what the Nodes there sent,
     by position and slot. rows_at: the position of the Node at which the rows are measured; rows: their norms."""
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
 
 import torch
+from msgspec import Struct, field
+from msgspec.structs import replace
 from torch import nn
 
 from inspector.graph import Graph
@@ -22,8 +23,7 @@ from inspector.report.timeline import Reason
 from inspector.torch_api.engine import CURRENT_NODE
 
 
-@dataclass(slots=True)
-class SeenCalls:
+class SeenCalls(Struct):
     """others: number of calls whose graph has other Nodes. looked: of calls whose Nodes were looked at.
     reason: why Nodes of a call since the last decision could not be looked at; None if they could."""
 
@@ -32,8 +32,7 @@ class SeenCalls:
     reason: Reason | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """A call that is being made. depth: None if it is only timed. around: seconds of work before; began: when the
     engine started. outputs: of the modules in its forward."""
 

@@ -8,9 +8,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from msgspec import Struct, field
 from torch.optim.optimizer import Optimizer
 
 from inspector.recording.engine_hook import EngineCall, EngineHook, caller_of_torch
@@ -41,8 +41,7 @@ _AFTER_REFUSAL = 64
 """Number of steps that are recorded with all that may be due after one that was not as expected."""
 
 
-@dataclass(slots=True)
-class _IdleActions:
+class _IdleActions(Struct):
     """What to do as soon as nothing else is being done. busy: how many things are being done.
 
     process: the id of the process that records. regular: something to do every so many seconds, and when next.

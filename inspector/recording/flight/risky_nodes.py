@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
+from msgspec import Struct
 
 from inspector.graph import Graph
 from inspector.graph.node_names import op_of
@@ -71,8 +71,7 @@ _RISKS: dict[str, tuple[str, _Test]] = {
 """By op: a saved tensor, and the elements of it at which a derivative is infinite."""
 
 
-@dataclass(slots=True)
-class _Risky:
+class _Risky(Struct):
     """A Node of every graph. root: the position of its root. path: the slots that lead to it from there."""
 
     root: int

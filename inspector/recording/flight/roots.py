@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
+from msgspec import Struct
 
 from inspector.tensor_stats import is_ordinary
 from inspector.torch_api.modes import dispatch_mode_count, function_mode_count, is_profiling, unobserved
@@ -15,8 +15,7 @@ from inspector.torch_api.modes import dispatch_mode_count, function_mode_count, 
 _NARROW = (torch.float16, torch.bfloat16)
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(Struct, frozen=True):
     """A root that is a number. value: on another device, a copy of the tensor there."""
 
     value: float | torch.Tensor

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from inspector.report.timeline import Column, Timeline
 from inspector.report.timeline_layers import columns_of, ends_of
@@ -13,8 +14,7 @@ _DIGITS = 6
 """Significant digits of a timeline."""
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """The losses of the steps of a run, compared with those of an earlier run.
 
     compared: number of steps. first: the first step, or the last of a row of steps, that differs; None if none

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from inspector.recording.flight.approach import Approach, Goal
 from inspector.recording.flight.same_losses import Comparison, compared

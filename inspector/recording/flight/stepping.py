@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from msgspec import Struct, field
 from torch.optim.optimizer import Optimizer
 
 from inspector.recording.flight.gradient_norms import StepNorms, only
@@ -22,8 +22,7 @@ MOST_OPTIMIZERS = 1_000
 """Maximum number of optimizers. A new one takes the number of one that died, as in a script with one per step."""
 
 
-@dataclass(slots=True)
-class _Known:
+class _Known(Struct):
     """An optimizer. held: the ids of its parameters. positions: of those that are followed."""
 
     reference: weakref.ref[Optimizer]
@@ -83,8 +82,7 @@ class KnownOptimizers:
         return measured if positions is None or len(positions) == followed else only(measured, positions)
 
 
-@dataclass(slots=True)
-class NextStep:
+class NextStep(Struct):
     """What the next step will use.
 
     root: the last root since the last step, or the first that was not finite. measured: the gradient norms.
@@ -108,8 +106,7 @@ class NextStep:
         return self.root is not None and not self.root.is_finite
 
 
-@dataclass(slots=True)
-class OpenSteps:
+class OpenSteps(Struct):
     """The step of the run that has begun, in which each optimizer steps at most once.
 
     optimizers: those that make it. last: what the thread that ran backward last has prepared.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from inspector.recording.flight.block import Block, ModuleNorms, Scalars
 from inspector.recording.flight.followed import UnmovedParameters
@@ -34,8 +35,7 @@ _DIGITS = 6
 """Significant digits of the numbers in a report."""
 
 
-@dataclass(slots=True)
-class Step:
+class Step(Struct):
     """A step whose numbers may still be on a device.
 
     calls: number of backward calls made by its end. roots, rates: by optimizer. measured: of each optimizer.
@@ -72,8 +72,7 @@ class Step:
         return found
 
 
-@dataclass(slots=True)
-class _Waiting:
+class _Waiting(Struct):
     """Steps that wait to be worked on, by number.
 
     last: the number of the last step, which may have been counted only. before: of the last that does not wait.
@@ -86,8 +85,7 @@ class _Waiting:
     counted: dict[int, Roots] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class _Recent:
+class _Recent(Struct):
     """The last steps one by one, and the windows cut from them. ready: (first step, values of the columns)."""
 
     first: int = 1

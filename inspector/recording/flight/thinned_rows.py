@@ -7,16 +7,14 @@ were not finite.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
+from msgspec import Struct
 
 MOST_ROWS = 400
 """Maximum number of rows: with `MOST_COLUMNS` gradients some 1 MB of JSON."""
 
 
-@dataclass(slots=True)
-class RowColumns:
+class RowColumns(Struct):
     """The rows, as tensors [rows, columns] on the CPU.
 
     middle: the median of the steps, of a joined row the mean of the medians. bad: number of values not finite.

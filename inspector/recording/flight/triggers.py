@@ -6,9 +6,9 @@ import math
 import statistics
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import torch
+from msgspec import Struct, field
 
 from inspector.recording.flight.block import Block
 from inspector.report.timeline import Trigger, TriggerKind
@@ -115,8 +115,7 @@ class Spikes:
         ]
 
 
-@dataclass(slots=True)
-class _Run:
+class _Run(Struct):
     """Equal values, one step after another."""
 
     value: float | None = None
@@ -171,8 +170,7 @@ class Standstills:
                         self._found[kind, number]["steps"] = length
 
 
-@dataclass(slots=True)
-class _Zeros:
+class _Zeros(Struct):
     """For each parameter: recorded steps with a gradient that is not zero, and since when it is zero."""
 
     alive: torch.Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from inspector.graph.row_types import MadeBy
 from inspector.recording.forward.engine_thread_nodes import EngineThreadNodes, call_of
@@ -12,8 +13,7 @@ from inspector.tracing.walk import AutogradNode, Walk
 from inspector.user_code.source_expressions import Place
 
 
-@dataclass(frozen=True, slots=True)
-class BackwardPlace:
+class BackwardPlace(Struct, frozen=True):
     """A backward call, and the place in user code that called it, if known."""
 
     index: int

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from torch import nn
 
 from inspector.recording.forward.modules_without_graph import ModulesWithoutGraph
@@ -17,8 +17,7 @@ from inspector.user_code.module_names import RootName
 from inspector.user_code.source_expressions import SourceExpressions
 
 
-@dataclass(slots=True)  # frozen would take a microsecond more for every call
-class ModuleCall:
+class ModuleCall(Struct):
     """One call of a module.
 
     path: from the outermost module that was called, `blocks.3.attn`; "" for that module itself. A module not
@@ -33,8 +32,7 @@ class ModuleCall:
     around: ModuleCall | None
 
 
-@dataclass(frozen=True, slots=True)
-class OutermostModule:
+class OutermostModule(Struct, frozen=True):
     """A module that was called outside of all others.
 
     kind: the name of its class. members: what an `nn.Sequential` contains, by its names in it.

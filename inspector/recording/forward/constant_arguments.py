@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any
 
 import torch
+from msgspec import Struct
 
 from inspector.graph.elements import MOST_ELEMENTS
 from inspector.graph.values import unknown
@@ -52,8 +52,7 @@ _WITHOUT_CONSTANTS = frozenset(
 """Frequent operations whose numbers are dimensions."""
 
 
-@dataclass(slots=True)
-class _Known:
+class _Known(Struct):
     """A tensor that was an operand. value: None if it was not read, or if it has been written since."""
 
     reference: TensorReference
@@ -62,8 +61,7 @@ class _Known:
     value: Pending | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ObservedCall:
+class ObservedCall(Struct, frozen=True):
     """A call that created a Node. number: of the first one. place: None outside of user code.
 
     texts: of its operands, if user code made the call itself.

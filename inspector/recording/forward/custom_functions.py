@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
 import torch
+from msgspec import Struct
 
 from inspector.recording.forward.outputs import Outputs
 from inspector.recording.forward.sequence_ranges import sequence_number
@@ -19,8 +19,7 @@ _MOST = 100
 """Maximum number of pending results; results that the script does not use never get a Node."""
 
 
-@dataclass(slots=True)
-class _Applied:
+class _Applied(Struct):
     """A custom Function whose forward has returned.
 
     results: the tensors it returned; apply may return others, for example for an input returned unchanged.

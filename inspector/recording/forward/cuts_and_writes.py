@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
+from msgspec import Struct
 
 from inspector.recording.forward.sequence_ranges import sequence_number
 from inspector.recording.training.leaf_registry import LeafRegistry, is_leaf
@@ -75,8 +75,7 @@ def cut_kind(operation: str, result: torch.Tensor | None, *, in_c: bool) -> str 
     return "no_derivative" if in_c else None
 
 
-@dataclass(slots=True)
-class Where:
+class Where(Struct):
     """A tensor and the location of an event.
 
     key: the tensor, if its Node is known. leaf: its number in `CutsAndWrites.leaves`, if it is a leaf. direct:
@@ -104,8 +103,7 @@ class Where:
         }
 
 
-@dataclass(slots=True)
-class Cut:
+class Cut(Struct):
     """A tensor that requires a gradient gave one that does not, `count` times at this location.
 
     leaves: the numbers of the leaves that a gradient of the result would have reached; None: too many Nodes.
@@ -121,8 +119,7 @@ class Cut:
     count: int = 1
 
 
-@dataclass(slots=True)
-class Write:
+class Write(Struct):
     """An in-place write to a tensor.
 
     memory: the range of its elements, valid while it is alive. number: that of the next Node; 0 inside a custom

@@ -6,11 +6,11 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 import torch
+from msgspec import Struct
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
@@ -25,8 +25,7 @@ _Paths = dict[int, str]
 """The paths of the modules registered in a module, by id."""
 
 
-@dataclass(slots=True)
-class _Running:
+class _Running(Struct):
     """An entry of the stack.
 
     module: the id of the module. reference: does not keep it alive if a call ends without its hook.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from dataclasses import dataclass
 from types import BuiltinFunctionType, MethodDescriptorType
 from typing import Any, TypeAlias
 
 import torch
+from msgspec import Struct
 
 from inspector.recording.forward.cuts_and_writes import Key
 from inspector.recording.forward.outputs import Outputs
@@ -75,8 +75,7 @@ UNCOUNTED = frozenset(
 Placed: TypeAlias = tuple[Memory, tuple[int, ...]]
 
 
-@dataclass(slots=True)
-class WriteTarget:
+class WriteTarget(Struct):
     """A tensor that an operation may write, with its version and its identity before.
 
     part: the index that is written, if it selects a view. placed: its memory and strides before `t.data = x`.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from functools import partial
 from types import FrameType
 from typing import Any
 
 import torch
+from msgspec import Struct
+from msgspec.structs import replace
 
 from inspector.graph.row_types import InputFields
 from inspector.recording.forward.constant_arguments import ObservedCall
@@ -66,8 +67,7 @@ GET_GRAD = getter("grad")
 _version = version_counter()
 
 
-@dataclass(slots=True)
-class CurrentOperation:
+class CurrentOperation(Struct):
     """A running operation. It does not outlive the operation, so it may hold tensors (but no frame).
 
     direct: whether user code called it itself. in_torch: whether torch's library in Python did.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
+from msgspec import Struct
 
 from inspector.graph.row_types import Given, InputFields, Source
 from inspector.recording.forward.constant_arguments import ConstantArguments
@@ -19,8 +19,7 @@ from inspector.tracing.uses import SeenCall
 from inspector.user_code.source_expressions import Expression, Place, SourceExpressions
 
 
-@dataclass(frozen=True, slots=True)
-class InputFacts:
+class InputFacts(Struct, frozen=True):
     """Facts about the inputs of the operation that created an output.
 
     fields: the keys of the row of its Node.
@@ -33,8 +32,7 @@ class InputFacts:
     call: SeenCall | None
 
 
-@dataclass(frozen=True, slots=True)
-class OutputRow:
+class OutputRow(Struct, frozen=True):
     """One output of a Node, as created in the forward.
 
     name: the target the statement assigns it to: `h`, `self.h`; or None.
@@ -54,8 +52,7 @@ class OutputRow:
     inputs: InputFacts
 
 
-@dataclass(frozen=True, slots=True)
-class StoredInputs:
+class StoredInputs(Struct, frozen=True):
     """Stored InputFacts. given: an origin in NonFiniteInputs."""
 
     fields: InputFields
@@ -67,8 +64,7 @@ NO_FACTS = StoredInputs({})
 """Shared by most outputs."""
 
 
-@dataclass(slots=True)
-class StoredOutput:
+class StoredOutput(Struct):
     """A stored output; its text is looked up on request."""
 
     operation: str

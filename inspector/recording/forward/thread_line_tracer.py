@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any, TypeAlias
 
 import torch
+from msgspec import Struct
 
 from inspector.recording.forward.node_places import NodePlaces
 from inspector.recording.forward.sequence_ranges import SequenceRanges, sequence_number
@@ -26,8 +26,7 @@ IDLE_BUDGET = 1_000
 """Number of lines and calls without a new Node after which tracing of a thread is suspended."""
 
 
-@dataclass(slots=True)
-class TracingState:
+class TracingState(Struct):
     """What the threads of a `LineTracer` share.
 
     fail: called with an internal error.

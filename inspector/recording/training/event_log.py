@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, cast
 
+from msgspec import Struct, field
 from torch.optim.optimizer import Optimizer
 
 from inspector.graph.values import unknown
@@ -32,8 +32,7 @@ _STEPS = ("step", "skipped_step")
 _NAMED = re.compile(r"([A-Za-z_][\w.]*(?:\[[^\]]*\])?)\.(?:step|zero_grad)\(\s*([A-Za-z_][\w.]*)?")
 
 
-@dataclass(slots=True)
-class OptimizerEvent:
+class OptimizerEvent(Struct):
     """An event, see `EventRow`.
 
     kind: step, skipped_step, zero_grad, clip, unscale, hook. after_call: number of backward calls that had ended.
@@ -52,8 +51,7 @@ class OptimizerEvent:
     empty: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedTensor:
+class RefusedTensor(Struct, frozen=True):
     """A non-leaf tensor that was given to an optimizer. source: where it was created."""
 
     name: str

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
+from msgspec import Struct, field
 
 from inspector.graph.value_norms import is_zero
 from inspector.recording.training.leaf_registry import GradState, LeafRegistry, grad_state, grads_of
@@ -44,8 +44,7 @@ class _ProvenanceCall(NamedTuple):
         return {"backward_call": self.backward_call, "tensor": tensor, "gradient": self.gradient}
 
 
-@dataclass(slots=True)
-class _LeafProvenance:
+class _LeafProvenance(Struct):
     """The calls that concern one leaf.
 
     calls: the recorded calls whose graph contains it. content: the calls that added to its grad since the grad was

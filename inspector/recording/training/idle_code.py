@@ -6,11 +6,11 @@ import ast
 import linecache
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from types import CodeType, FrameType, ModuleType
 from typing import Any, TypeAlias
 
 import torch
+from msgspec import Struct
 
 from inspector.graph.row_types import Source
 from inspector.graph.traversal import reach
@@ -56,8 +56,7 @@ _Scopes: TypeAlias = dict[str, dict[str | None, Mapping[str, Any]]]
 """The user's files with running functions: for each function by name (None: the top level) its variables."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """What was seen of the run beside its variables.
 
     operations: returns the lines of user code that called an operation themselves, as file, line and operation.

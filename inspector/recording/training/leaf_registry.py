@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
+from msgspec import Struct
 from torch import nn
 
 from inspector.torch_api.tensor_references import TensorReference, reference_to
@@ -22,8 +22,7 @@ GradState: TypeAlias = tuple[int, int]
 """The identity of a grad, and its version."""
 
 
-@dataclass(slots=True)
-class Leaf:
+class Leaf(Struct):
     """What is known about a leaf.
 
     owner: the module whose parameter it is. has_run: whether an outermost module that contains it has run.

@@ -9,10 +9,10 @@ import itertools
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from msgspec import Struct, field
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.optimizer import Optimizer
@@ -23,8 +23,7 @@ from inspector.torch_api.modules import parameters_in
 from inspector.user_code.variable_names import Names
 
 
-@dataclass(slots=True)
-class _KnownScheduler:
+class _KnownScheduler(Struct):
     """A scheduler and its row. first: its count of steps when it was made."""
 
     scheduler: weakref.ref[LRScheduler]
@@ -38,8 +37,7 @@ class _KnownScheduler:
             self.row["stepped"] = True
 
 
-@dataclass(slots=True)
-class _KnownOptimizer:
+class _KnownOptimizer(Struct):
     """An optimizer.
 
     kind: the name of its class. source: where it was created. groups: the leaves and options of each group.

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
+from msgspec import Struct, field
 from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
@@ -36,8 +36,7 @@ _DELETED = Pending(unknown("the script had already deleted it"))
 _IN_USE = Pending(unknown("several threads run backward"))
 
 
-@dataclass(slots=True)
-class _Parameter:
+class _Parameter(Struct):
     """A parameter as last seen."""
 
     name: str
@@ -61,8 +60,7 @@ class _Parameter:
         }
 
 
-@dataclass(slots=True)
-class _Module:
+class _Module(Struct):
     """A module as last seen.
 
     parameters: the numbers of the parameters it holds itself. wrappers: the classes of the wrappers that run it,
@@ -77,8 +75,7 @@ class _Module:
     wrappers: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class Grads:
+class Grads(Struct):
     """The grads of the parameters in one call, by number.
 
     inside: the tensors of the parameters in the graph, which its tracing reads.

@@ -11,11 +11,11 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import torch
+from msgspec import Struct
 
 from inspector.graph.traversal import reach
 from inspector.report.row_types import Alive, Contained
@@ -51,8 +51,7 @@ class _Mark:
         self.number = number
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(Struct, frozen=True):
     """A call that has ended. last: the highest sequence number of its Nodes. began: that of the next Node when it
     began."""
 
