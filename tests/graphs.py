@@ -325,12 +325,16 @@ def long_names() -> Graph:
     return program.graph("ŷ")
 
 
-def layered(width: int, depth: int) -> Graph:
-    """A net of scalars: `depth` layers of `width` functions, each fed by two of the layer before."""
+def layered(width: int, depth: int, *, letters: bool = False) -> Graph:
+    """A net of scalars: `depth` layers of `width` functions, each fed by two of the layer before.
+
+    letters: tell the leaves apart, instead of numbers: functions of leaves that differ in a number are equal.
+    """
     program = Program()
-    for index in range(width):
-        program.leaf(f"x{index}", 1.0)
-    last = [f"x{index}" for index in range(width)]
+    words = [f"x{one}{other}" for one in "abc" for other in "abcdefghijklmnopqrstuvwxyz"]
+    last = [words[index] if letters else f"x{index}" for index in range(width)]
+    for name in last:
+        program.leaf(name, 1.0)
     for layer in range(depth):
         keys = [f"h{layer}_{index}" for index in range(width)]
         for index, key in enumerate(keys):

@@ -11,9 +11,11 @@ import pytest
 import torch
 from recorded import recorded
 
+import inspector
 from inspector.graph import Graph, from_rows, to_rows
 from inspector.graph.node_names import op_of
 from inspector.graph.topology import topology_of
+from inspector.scene import Panel, TextRun
 
 VARIABLES = """
     import math
@@ -183,3 +185,27 @@ def test_a_name_of_the_script_is_no_number_in_a_report(tmp_path: Path) -> None:
     rows = json.loads(json.dumps(to_rows(graph), allow_nan=False))
     (constant,) = [item for _, row in from_rows(rows).functions() for item in row.get("constants", [])]
     assert (constant["name"], constant["value"]) == ("inf", math.inf)
+
+
+MASKS = {
+    "h = torch.where(x > 0, x, 0.1 * x)": "x>0",
+    "h = x.masked_fill(x < -1, 0.5)": "x<−1",  # noqa: RUF001
+    "h = torch.where((x > 0) & (x < 2), x, x * 0)": "(x>0)&(x<2)",
+    "h = x.masked_fill(~keep, 0.0)": "~keep",
+    "h = x * (x.abs() > 1)": "x.abs()>1",
+    "h = torch.where(keep, x, 2 * x)": "keep",  # a mask with a name has it
+}
+
+
+@pytest.mark.parametrize("line", MASKS)
+def test_a_mask_says_its_condition(tmp_path: Path, line: str) -> None:
+    """In the circuit, a mask without a name is labelled by its source text."""
+    given = "x, keep = torch.tensor([1.0, -2.0, 3.0], requires_grad=True), torch.tensor([True, False, True])"
+    graph, _ = recorded(tmp_path, f"{given}\n{line}\nh.sum().backward()")
+    panels = inspector.draw(graph, style="circuit").figure.scene.panels
+    texts = [run.text for panel in panels for run in _runs(panel)]
+    assert MASKS[line] in texts, texts
+
+
+def _runs(panel: Panel) -> list[TextRun]:
+    return [run for box in panel.boxes for run in box.texts]

@@ -113,6 +113,10 @@ UNARY = {
     "ceil": torch.ceil,
     "trunc": torch.trunc,
     "sign": torch.sign,
+    "filled": lambda x: x.masked_fill(x > -10, 0.5),
+    "filled with zero": lambda x: x.masked_fill(torch.tensor(True), 0.0),
+    "not filled": lambda x: x.masked_fill(x < -10, 0.5),
+    "filled with a tensor": lambda x: x.masked_fill(x > -10, torch.tensor(-2.0, dtype=torch.float64)),
     "divided and rounded": lambda x: torch.div(x, 0.25, rounding_mode="floor"),
     "soft margin": lambda x: torch.nn.functional.soft_margin_loss(x, torch.tensor(-1.0, dtype=torch.float64)),
 }

@@ -127,7 +127,7 @@ def test_what_does_not_fit_is_said() -> None:
 
 
 def test_what_is_many_canvases_wide_is_folded_until_it_fits() -> None:
-    graph = graphs.layered(30, 4)
+    graph = graphs.layered(30, 4, letters=True)
     figure = draw(graph, FigureOptions(style="attributes", canvas="half"))
     assert "the style attributes needs" in figure.remarks[0] and "; drawn folded" in figure.remarks[0]
     assert "the style modules needs" in figure.remarks[1] and "neighbouring Nodes share" in figure.remarks[1]

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -408,6 +409,8 @@ def test_repeated_folding_is_isomorphism() -> None:
         ("h.10.mlp", "h.9.mlp", "h.9.mlp-10.mlp"),
         ("cell, step 2", "cell, step 7", "cell, step 2-7"),
         ("there", "back", "there-back"),
+        ("members[0], pass 1 of 2", "members[9], pass 1 of 2", "members[0]-[9], pass 1 of 2"),
+        ("a.0, step 2", "b, step 2", "a.0-b, step 2"),
     ],
 )
 def test_the_name_of_several_parts_counts_upwards(first: str, last: str, span: str) -> None:
@@ -429,10 +432,163 @@ class Experts(torch.nn.Module):
         return out
 
 
-def test_single_functions_of_a_line_in_a_module_are_named_by_themselves() -> None:
+def test_functions_of_a_line_that_calls_modules_in_a_loop_are_one_stack() -> None:
     model = torch.nn.Sequential(Experts(), torch.nn.Linear(6, 2))
     with inspector.record() as recording:
         model(torch.randn(40, 6)).log_softmax(-1).sum().backward()
     folded = fold(recording.calls[0].graph, "auto")
-    names = [re.sub("^line [0-9]+: ", "", node["name"]) for _, node in folded.folds() if node["count"] > 1]
-    assert sorted(names) == ["0.experts.0\N{EN DASH}3", "Index", "IndexAdd", "Mul", "Unsqueeze"]
+    line = Experts.forward.__code__.co_firstlineno + 5
+    stacks = {node["name"]: node["count"] for _, node in folded.folds() if node["count"] > 1}
+    first = f"line {line}: IndexAdd\N{EN DASH}Unsqueeze"  # the first has zeros below it
+    assert stacks == {"0.experts.0\N{EN DASH}3": 4, first: 3}
+    assert [node["count"] for _, node in folded.folds() if node["name"] == first] == [3, 1]
+
+
+def perceptron(*widths: int) -> torch.nn.Sequential:
+    linears = [torch.nn.Linear(*pair) for pair in itertools.pairwise(widths)]
+    return torch.nn.Sequential(*itertools.chain.from_iterable((one, torch.nn.Tanh()) for one in linears))
+
+
+def stacks_of(run: Callable[[], torch.Tensor], depth: Any = 1) -> dict[str, int]:
+    """Name of each box of equal parts → how many."""
+    with inspector.record() as recording:
+        run().backward()
+    view = fold(recording.calls[0].graph, depth)
+    assert not any(edge.get("back") for _, _, edge in view.network.edges(data=True))
+    return {node["name"]: node["count"] for _, node in view.folds() if node["count"] > 1}
+
+
+def test_members_of_an_ensemble_that_run_twice_are_one_stack_for_each_pass() -> None:
+    """Each has parameters of its own, which both passes use; the variable of the loop names none of them."""
+    members = [perceptron(3, 5, 1) for _ in range(10)]
+    x, y = torch.randn(4, 3), torch.randn(4, 1)
+
+    def run() -> torch.Tensor:
+        total = torch.zeros(())
+        for member in members:
+            predicted = member(x)
+            total = total + ((predicted - y) ** 2).mean()
+        return total - torch.stack([member(x) for member in members]).var(0).mean()
+
+    stacks = stacks_of(run)
+    line = run.__code__.co_firstlineno + 4
+    assert stacks == {
+        "members[0]\N{EN DASH}[9], pass 1 of 2": 10,
+        "members[0]\N{EN DASH}[9], pass 2 of 2": 10,
+        f"line {line}: total = total + ((predicted - y) ** 2).mean()": 9,  # the first has no gradient to hand on
+    }
+
+
+def test_other_shapes_keep_members_apart() -> None:
+    members = [perceptron(3, width, 1) for width in (2, 3, 4, 5)]
+    x = torch.randn(4, 3)
+
+    def run() -> torch.Tensor:
+        return sum(member(x).sum() * member(-x).sum() for member in members)  # type: ignore[return-value]
+
+    assert not any(name.startswith("members") for name in stacks_of(run))
+
+
+def test_what_one_line_does_to_each_result_of_a_tower_is_one_stack() -> None:
+    tower, inputs = perceptron(6, 4), [torch.randn(8, 6) for _ in range(5)]
+
+    def run() -> torch.Tensor:
+        logits = []
+        for one in inputs:
+            n = torch.nn.functional.normalize(tower(one), dim=-1)
+            logits.append((n * n.detach()).sum(-1))
+        return torch.stack(logits).logsumexp(0).sum()
+
+    line = run.__code__.co_firstlineno + 3
+    assert stacks_of(run) == {
+        "tower, 5 passes": 5,
+        f"line {line}: Div\N{EN DASH}LinalgVectorNorm": 5,
+        f"line {line + 1}: logits.append((n * n.detach()).sum(-1))": 5,
+    }
+
+
+def test_heads_with_a_name_each_stay_apart_and_their_losses_are_one_stack() -> None:
+    names = ("age", "colour", "size", "price", "shape")
+    trunk, heads = perceptron(4, 6), torch.nn.ModuleDict({name: torch.nn.Linear(6, 2) for name in names})
+    x, label = torch.randn(3, 4), torch.tensor([0, 1, 1])
+
+    def run() -> torch.Tensor:
+        features = trunk(x)
+        losses = {}
+        for name, head in heads.items():
+            losses[name] = torch.nn.functional.cross_entropy(head(features), label)
+        return torch.stack(list(losses.values())).sum()
+
+    line = run.__code__.co_firstlineno + 4
+    assert stacks_of(run) == {f"line {line}: NllLoss\N{EN DASH}LogSoftmax": 5}
+    with inspector.record() as recording:
+        run().backward()
+    boxes = {node["name"] for _, node in fold(recording.calls[0].graph).folds()}
+    assert boxes >= {f"heads.{name}" for name in names}
+
+
+def test_one_expression_that_is_long_is_no_loop() -> None:
+    """A healthy line of many operations, and a line that calls a module once, are no stacks."""
+    net = perceptron(3, 3, 3)
+    x = torch.randn(4, 3)
+
+    def run() -> torch.Tensor:
+        a = net(x)
+        b = a.sin().cos().exp().tanh().sin().cos().exp().tanh().sin().cos().exp().tanh().sin().cos()
+        return (a.sigmoid() * 2 - 1).pow(2).sum() + b.mean() + net(x).log_softmax(-1).sum().tanh()
+
+    assert not [name for name in stacks_of(run) if name.startswith("line")]
+
+
+class Decoder(torch.nn.Module):
+    """Time steps, each through two cells and an attention over the memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cells = torch.nn.ModuleList(torch.nn.GRUCell(4, 4) for _ in range(2))
+        self.query, self.out = torch.nn.Linear(4, 4), torch.nn.Linear(8, 3)
+
+    def forward(self, inputs: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
+        states, logits = [memory.mean(1) for _ in self.cells], []
+        for x in inputs.unbind(1):
+            for layer, cell in enumerate(self.cells):
+                x = states[layer] = cell(x, states[layer])
+            weights = torch.einsum("bd,bsd->bs", self.query(x), memory).softmax(-1)
+            context = (weights[..., None] * memory).sum(1)
+            logits.append(self.out(torch.cat([x, context], -1)))
+        return torch.stack(logits, 1)
+
+
+def test_a_decoder_with_attention_is_not_hidden_in_one_box_while_its_encoder_is_open() -> None:
+    encoder, decoder = torch.nn.GRU(5, 4, batch_first=True), Decoder()
+
+    def run() -> torch.Tensor:
+        memory, _ = encoder(torch.randn(2, 6, 5))
+        return decoder(torch.randn(2, 6, 4), memory).sum()
+
+    stacks = stacks_of(run, "auto")
+    assert {f"decoder.cells.{layer}, 6 passes" for layer in (0, 1)} <= stacks.keys()
+    line = Decoder.forward.__code__.co_firstlineno + 5
+    assert stacks[f"line {line + 1}: context = (weights[..., None] * memory).sum(1)"] == 6
+    assert [name for name in stacks if name.startswith(f"line {line}: Softmax")]
+
+
+def test_what_is_before_the_loop_is_not_counted_as_its_first_step() -> None:
+    """Four steps of Euler, then seven of Heun: the box of the first of the seven holds the four as well."""
+    field = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2))
+
+    def run() -> torch.Tensor:
+        y = torch.ones(1, 2)
+        for step in range(11):
+            k1 = field(y)
+            if step < 4:  # noqa: SIM108 (a line of its own for each kind of step)
+                y = y + 0.1 * k1
+            else:
+                y = y + 0.1 * (k1 + field(y + 0.1 * k1)) / 2
+        return y.sum()
+
+    with inspector.record() as recording:
+        run().backward()
+    names = [node["name"] for _, node in fold(recording.calls[0].graph, 1).folds()]
+    assert any(name.endswith("up to step 1") for name in names), names
+    assert not any(name.endswith(" step 1") and "up to" not in name for name in names)

@@ -283,6 +283,42 @@ values, where = a.max(dim=0)
 """
 
 
+COMMENTED = """
+import torch
+u, v = torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor([3.0, 5.0], requires_grad=True)
+chain = (
+    (u - v)  # the residual: {not a placeholder} 100 %
+    .pow(2)
+        # "half" a comment, ‖x‖₂ → ∞
+    .mean()
+)  # after
+text = (u * v * len("# no comment"))  # λ=0.1
+named = torch.stack([u,  # left
+  v]).sum(
+)
+spread = f"{(u / v).sum()}"; beside = u.exp(  # one
+    ).sum() + v.sum()  # two
+block = u.sin(
+    # nothing but a comment
+)
+"""
+
+
+def test_comments_are_in_no_expression(run: Any) -> None:
+    ran = run(COMMENTED)
+    expected = {
+        "chain": "(u - v)\n    .pow(2)\n    .mean()",
+        "text": 'u * v * len("# no comment")',
+        "named": "torch.stack([u,\n  v]).sum(\n)",
+        "beside": "u.exp(\n    ).sum() + v.sum()",
+        "block": "u.sin(\n)",
+    }
+    assert {name: ran.output(name).expression for name in expected} == expected
+    for name in expected:
+        assert ran.output(name).name == name
+        assert all(word not in ran.output(name).source["code"] for word in ("residual", "half", "left", "two"))
+
+
 def test_names_and_expressions(run: Any) -> None:
     ran = run(FORMS)
     expected = {

@@ -180,6 +180,33 @@ def test_numbers_of_a_grid_are_those_of_torch() -> None:
     assert [[float(text) for text in row] for row in shown.rows] == tensor.tolist()
 
 
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.linspace(-3, 1, 36).reshape(6, 6).half(),
+        torch.linspace(-1, 1, 30, dtype=torch.float64).reshape(5, 6) * 1e-300,
+        torch.arange(-10, 10).reshape(4, 5),
+        torch.arange(20).reshape(4, 5) % 3 == 0,
+        torch.linspace(0, 1, 16).reshape(1, 16),
+        torch.linspace(-1, 2, 36).reshape(1, 1, 6, 6),
+        torch.full((6, 6), 2.0),
+        torch.linspace(-3, 3, 20).reshape(4, 5) * 1e38,
+    ],
+    ids=["half", "tiny", "whole numbers", "booleans", "row", "kernel", "constant", "huge"],
+)
+def test_a_cell_is_its_share_of_the_largest_element(tensor: Tensor) -> None:
+    shown = drawn_tensor(value(tensor), LOOK)
+    assert isinstance(shown, HeatMap) and len(shown.tiles) == 1
+    wide = tensor.to(torch.float64)
+    shares = (wide / wide.abs().max()).reshape(-1, tensor.shape[-1])
+    assert torch.allclose(torch.tensor(shown.tiles[0], dtype=torch.float64), shares, atol=1e-6)
+
+
+@pytest.mark.parametrize("tensor", [torch.eye(6).to_sparse(), torch.rand(0, 6), torch.rand(4, 5).to_mkldnn()])
+def test_what_has_no_cells_has_its_shape(tensor: Tensor) -> None:
+    assert drawn_tensor(value(tensor), LOOK) is None
+
+
 def test_complex_tensors_have_a_shape_alone() -> None:
     assert drawn_tensor(value(torch.zeros(12, dtype=torch.complex64)), LOOK) is None
 

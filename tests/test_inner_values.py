@@ -118,7 +118,79 @@ def losses(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     )
 
 
+class VisionTransformer(nn.Module):
+    """Patches by a convolution, a class token, layers with the norm first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, activation="gelu", norm_first=True)
+        self.patch, self.head = nn.Conv2d(3, 8, 4, 4), nn.Linear(8, 3)
+        self.token, self.places = nn.Parameter(torch.zeros(1, 1, 8)), nn.Parameter(torch.randn(1, 5, 8))
+        self.blocks = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        patches = self.patch(x).flatten(2).transpose(1, 2)
+        tokens = torch.cat([self.token.expand(len(x), -1, -1), patches], 1) + self.places
+        out: torch.Tensor = self.head(self.blocks(tokens)[:, 0])
+        return out
+
+
+def autoencoder() -> nn.Module:
+    return nn.Sequential(
+        *(nn.Conv2d(2, 4, 3, padding=1, padding_mode="reflect"), nn.BatchNorm2d(4), nn.Mish()),
+        *(nn.Conv2d(4, 4, 3, 2, 1, padding_mode="replicate"), nn.GroupNorm(2, 4), nn.Hardswish()),
+        *(nn.Upsample(scale_factor=2, mode="bilinear"), nn.ConvTranspose2d(4, 8, 3, padding=1)),
+        nn.PixelShuffle(2),
+    )
+
+
+class CausalDecoder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.TransformerDecoder(nn.TransformerDecoderLayer(8, 2, 16, batch_first=True), 1)
+        self.tokens = nn.Embedding(5, 8)
+
+    def forward(self, memory: torch.Tensor) -> torch.Tensor:
+        tokens = self.tokens(torch.arange(4).repeat(len(memory), 1))
+        mask = nn.Transformer.generate_square_subsequent_mask(4)
+        out: torch.Tensor = self.layers(tokens, memory, tgt_mask=mask, tgt_is_causal=True)
+        return out
+
+
+def lstm_with_projections() -> nn.Module:
+    return nn.LSTM(5, 6, 2, batch_first=True, bidirectional=True, proj_size=3)
+
+
+def views_of_views(x: torch.Tensor) -> torch.Tensor:
+    y = x.view(2, 6).unflatten(1, (2, 3)).movedim(0, -1)[..., None, :].squeeze(2).roll(1, 0)
+    return torch.einsum("ijk,jlk->il", y, y.transpose(0, 1).contiguous()).tril() + x.unfold(0, 3, 1).sum()
+
+
+def distributions(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    normal, choice = torch.distributions.Normal(x, y.exp()), torch.distributions.Categorical(logits=x)
+    prior = torch.distributions.Normal(0.0, 1.0)
+    likely = choice.log_prob(torch.tensor([0, 1, 2, 0])).sum() + normal.log_prob(y.detach()).sum()
+    return likely + normal.entropy().mean() + torch.distributions.kl_divergence(normal, prior).sum()
+
+
+def writes_in_place(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+    h = x * w
+    h += 1
+    h.clamp_(min=-2).mul_(w.sigmoid())
+    out = torch.zeros(4, 6)
+    out[:, 1:] = h[:, 1:]
+    out.index_add_(0, torch.tensor([0, 2]), h[:2])
+    return out.masked_fill(out > 1, 0.5)
+
+
 KNOWN = [
+    of_module(VisionTransformer, (2, 3, 8, 8)),
+    of_module(autoencoder, (2, 2, 8, 8)),
+    of_module(CausalDecoder, (2, 5, 8)),
+    of_module(lstm_with_projections, (2, 4, 5)),
+    of_function(views_of_views, (12,)),
+    of_function(distributions, (4, 6), (4, 6)),
+    of_function(writes_in_place, (4, 6), (4, 6)),
     of_module(lstm_cell, (3, 5), steps=3),
     of_module(gru_cell, (3, 5), steps=3),
     of_module(rnn_cell, (3, 5), steps=3),

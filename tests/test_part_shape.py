@@ -1,4 +1,4 @@
-"""GraphParts of a graph that have the same shape are isomorphic, and have one certificate."""
+"""Parts of a graph that have the same shape are isomorphic, and have one certificate."""
 
 import random
 
@@ -10,7 +10,7 @@ import inspector
 from inspector.folding.columns import Columns, numbered
 from inspector.folding.graph_parts import GraphParts
 from inspector.folding.isomorphism import IsomorphismKey, repeated_runs
-from inspector.folding.part_shape import PartShapes, row_numbers
+from inspector.folding.part_shape import PartShapes, outside_of_parts, row_numbers
 from inspector.graph.topology import topology_of
 
 
@@ -35,7 +35,8 @@ def test_what_has_one_shape_has_one_certificate():
     of = stack_of(12)
     columns, names = Columns(of), of.functions.names
     colors = numbered([tuple(of.tensors.shape(of.leaves[one])) if one in of.leaves else None for one in of.ids])
-    labels, shapes, keys = numbered(names), PartShapes(columns, colors), IsomorphismKey(columns)
+    labels, keys = numbered(names), IsomorphismKey(columns)
+    shapes = PartShapes(columns, colors, outside_of_parts(of))
     for size in (2, 3, 7, 18):
         parts = [range(start, start + size) for start in range(0, len(of) - size, size)]
         found = {}

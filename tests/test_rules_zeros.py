@@ -349,6 +349,100 @@ def test_a_step_function_on_the_way(name: str) -> None:
     assert found.message.startswith(f"{name} has a derivative of zero")
 
 
+STEPS: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], str]] = {
+    "truncated": (lambda x: torch.div(x, 2, rounding_mode="trunc"), "a division with rounding_mode='trunc' has a"),
+    "floored": (lambda x: x.div(0.1, rounding_mode="floor"), "a division with rounding_mode='floor' has a"),
+    "sgn": (lambda x: x.sgn(), "sgn has a"),
+    "decimals": (lambda x: x.round(decimals=2), "round has a"),
+    "sampled": (lambda x: torch.bernoulli(x.sigmoid()), "bernoulli draws a sample, which has a"),
+}
+"""What is flat everywhere, and how it is told."""
+FLAT: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "threshold": lambda x: F.threshold(x, 100.0, 0.0),
+    "hardshrink": lambda x: F.hardshrink(x, 100.0),
+    "softshrink": lambda x: F.softshrink(x, 100.0),
+    "hardtanh": lambda x: F.hardtanh(x + 50),
+    "hardsigmoid": lambda x: F.hardsigmoid(x + 50),
+    "relu": lambda x: F.relu(x - 50),
+}
+"""What is flat where these inputs are."""
+SLOPED: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "divided": lambda x: torch.div(x, 2),
+    "remainder": lambda x: x.remainder(0.5),
+    "hardshrink": lambda x: F.hardshrink(x, 0.01),
+    "hardsigmoid": F.hardsigmoid,
+    "rounded straight through": lambda x: x + (x.round() - x).detach(),
+}
+
+
+def steps_of(dtype: torch.dtype, way: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """Two steps of a net in a precision, with something done to its output."""
+    model = net(nn.Tanh()).to(dtype)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    with inspector.record() as recording:
+        for _ in range(2):
+            optimizer.zero_grad()
+            (way(model(torch.randn(5, 8).to(dtype))).float() - 0.3).square().mean().backward()
+            optimizer.step()
+    return recording
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+@pytest.mark.parametrize("name", STEPS)
+def test_what_is_flat_everywhere_is_no_underflow(name: str, dtype: torch.dtype) -> None:
+    way, words = STEPS[name]
+    found = only(steps_of(dtype, way), "zero-derivative")
+    assert found.message.startswith(words) and len(found.parameters) == 4
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+@pytest.mark.parametrize("name", FLAT)
+def test_a_function_on_its_flat_side_is_no_underflow(name: str, dtype: torch.dtype) -> None:
+    found = only(steps_of(dtype, FLAT[name]), "dead-activation")
+    assert "passes nothing of its gradient" in found.message and len(found.parameters) == 4
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+@pytest.mark.parametrize("name", SLOPED)
+def test_functions_that_only_look_flat_are_silent(name: str, dtype: torch.dtype) -> None:
+    assert not loud(steps_of(dtype, SLOPED[name]))
+
+
+@pytest.mark.parametrize("loss", ["sum", "mean", "square", "scaled", "weighted"])
+def test_a_dead_relu_whose_loss_is_zero_as_well(loss: str) -> None:
+    """The zero of the loss does not hide that the relu made it so."""
+    layer = nn.Linear(4, 3)
+    nn.init.constant_(layer.bias, -100.0)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    weight = torch.rand(3)
+    ends: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+        "sum": lambda h: h.sum(),
+        "mean": lambda h: h.mean(),
+        "square": lambda h: h.square().mean(),
+        "scaled": lambda h: h.mul(2).sum(),
+        "weighted": lambda h: (h * weight).mean(),
+    }
+    with inspector.record() as recording:
+        for _ in range(3):
+            optimizer.zero_grad()
+            ends[loss](torch.relu(layer(torch.randn(8, 4)))).backward()
+            optimizer.step()
+    found = only(recording, "dead-activation")
+    assert set(found.parameters) == {"weight", "bias"} and "torch.relu" in code(found)
+
+
+def test_a_squared_hinge_that_is_met_once_is_silent() -> None:
+    """Zeros of a relu, squared, as for a dead one; but the next batch has violations."""
+    model = net(nn.Tanh())
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with inspector.record() as recording:
+        for margin in (-100.0, 1.0, 1.0):
+            optimizer.zero_grad()
+            torch.relu(margin - model(torch.randn(5, 8))).square().mean().backward()
+            optimizer.step()
+    assert not loud(recording)
+
+
 @pytest.mark.parametrize("mode", ["nearest", "bilinear"])
 def test_a_sampling_of_the_nearest_element(mode: str) -> None:
     model, images = nn.Linear(8, 6), torch.rand(5, 1, 4, 4)

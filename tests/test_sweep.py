@@ -45,3 +45,19 @@ def test_pictures_of_operators_in_every_style() -> None:
     tally = sweep(samples, draws=True)
     assert tally.wrong == []
     assert tally.checked >= len(DRAWN)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("database", "least"), [("modules", 0.97), ("operators", 0.95), ("functions", 0.88)])
+def test_whole_databases(database: str, least: float) -> None:
+    """What is missing is memory that torch did not initialise, and inner steps of transforms and of NumPy."""
+    tally = found(database, [""])
+    assert tally.wrong == []
+    assert tally.known >= least * tally.nodes
+
+
+@pytest.mark.slow
+def test_pictures_of_all_operators_in_every_style() -> None:
+    tally = sweep(DATABASES["operators"]("", 1), draws=True)
+    assert tally.wrong == []
+    assert tally.checked > 1_000

@@ -57,6 +57,70 @@ def test_where_there_is_room_types_are_written_out() -> None:
     assert "f32[8, 3]" in narrow[1] and "bf16[8]" in narrow[2]
 
 
+def test_a_heading_that_is_too_wide_has_two_lines() -> None:
+    rows = [list(map(Text, row)) for row in (("tensor", "requires_grad", "grad_fn"), ("x", "True", "None"))]
+    assert [line.plain for line in columns(rows, 40, [(1, 9)])] == [
+        "tensor   requires_grad   grad_fn",
+        "x        True            None",
+    ]
+    assert [line.plain for line in columns(rows, 26, [(1, 9)])] == [
+        "        requires_",
+        "tensor  grad       grad_fn",
+        "x       True       None",
+    ]
+
+
+LABELLED = [
+    ("hidden * config.scale * state.w = float32[5, 3] norm 3.423", "f32[5, 3]"),
+    ("(x @ x.mT).softmax(-1).sum() = 0.7310586", "0.7310586"),
+    ("masked = bfloat16[128, 64] norm 12.25", "bf16[128, 64]"),
+    ("x = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]", "[0.1"),
+    ("loss = 0.4644", "loss = 0.4644"),
+]
+
+
+@pytest.mark.parametrize(("cell", "kept"), LABELLED)
+def test_a_label_is_shortened_before_its_value(cell: str, kept: str) -> None:
+    """Half a number, or half a shape, says another one."""
+    rows = [list(map(Text, row)) for row in (("Node", "tensor", "gradient"), ("1 AddBackward", cell, "0 · 1 = 0"))]
+    line = columns(rows, 48, [(1, 20)], labelled=1)[1].plain
+    assert kept in line and line.startswith("1 AddBackward  ") and line.endswith("0 · 1 = 0")
+    assert cell[0] in line.removeprefix("1 AddBackward")[:4]
+
+
+def test_shortened_labels_stay_different() -> None:
+    """Paths keep their initials; what would be the same twice stays whole, and its value gives way."""
+    cells = ["heads.cls.weight = f32[3, 6]", "heads.box.weight = f32[4, 6]"]
+    cells += ["f(a, b, c, 1) = 2.5", "f(a, b, d, 1) = 3.5"]
+    rows = [[Text("Node"), Text("tensor")], *([Text("1 AddBackward"), Text(cell)] for cell in cells)]
+    lines = columns(rows, 38, [(1, 12)], labelled=1)[1:]
+    shown = [line.plain.removeprefix("1 AddBackward").strip() for line in lines]
+    assert shown[:2] == ["h.c.weight = f32[3, 6]", "h.b.weight = f32[4, 6]"]
+    narrow = [line.plain for line in columns(rows[:1] + rows[3:], 28, [(1, 12)], labelled=1)[1:]]
+    assert len(set(narrow)) == 2
+
+
+def test_what_is_no_label_is_left_alone() -> None:
+    """The left side of an equation in another column is arithmetic."""
+    rows = [[Text("Node"), Text("gradient")], [Text("1 AddBackward"), Text("0.125 · 0.25 · 0.5 = 0.015625")]]
+    line = columns(rows, 30, [(1, 8)], labelled=0)[1].plain
+    assert line == "1 AddBackward  0.125 · 0.25 ·…"
+
+
+def test_paths_are_unique_in_the_whole_model_and_not_only_in_the_table() -> None:
+    """Queries and keys differ only at the end of a long word."""
+    names = [
+        f"encoder_network.attention_layers.{layer}.projection_of_{what}.{kind}"
+        for layer in (0, 1)
+        for what in ("queries", "keys", "values")
+        for kind in ("weight", "bias")
+    ]
+    labels = fit_paths(names, 26)
+    assert len(set(labels.values())) == len(names)
+    assert labels["encoder_network.attention_layers.1.projection_of_keys.bias"] == "e.a.1.projec…_of_keys.bias"
+    assert all(len(label) <= 26 for label in labels.values())
+
+
 def outputs(whole: Graph) -> list[str]:
     of = topology_of(whole)
     return [output_of(of, identifier) for identifier in of.ids]

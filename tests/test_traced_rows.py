@@ -81,7 +81,7 @@ def test_columns_are_those_of_the_rows(made):
     late, whole = map(topology_of, both(made()))
     for name in ("ids", "starts", "targets", "makers", "roots", "index", "order", "levels", "leaves", "arrivals"):
         assert getattr(late, name) == getattr(whole, name), name
-    for name in ("names", "leaf_flags", "modules", "passes", "sources", "steps", "gradients", "parts"):
+    for name in ("names", "leaf_flags", "modules", "passes", "sources", "made_in", "steps", "gradients", "parts"):
         assert getattr(late.functions, name) == getattr(whole.functions, name), name
     every = range(len(whole))
     assert late.functions.saved_bytes(every) == whole.functions.saved_bytes(every)
@@ -119,3 +119,40 @@ def test_rows_that_were_changed_are_what_is_drawn():
     name = next(key for key, row in late.functions() if row["name"] == "SoftmaxBackward0")
     late.function(name)["name"] = "OtherBackward0"
     assert "OtherBackward0" in topology_of(late).functions.names
+
+
+def value(w, x):
+    for _ in range(120):
+        x = (w * x).sin()
+    return x.exp().sum()
+
+
+def derived(w):
+    """A training step, then a loss with a derivative in it, and a step again."""
+    x = torch.ones(3, requires_grad=True)
+    value(w, x).backward()
+    (slope,) = torch.autograd.grad(value(w, x), x, create_graph=True)
+    (slope.square() * w).sum().backward()
+    value(w, x).backward()
+
+
+def derived_twice(w):
+    x = torch.ones(3, requires_grad=True)
+    (one,) = torch.autograd.grad(value(w, x), x, create_graph=True)
+    (two,) = torch.autograd.grad(one.sum(), x, create_graph=True)
+    (one + two).sum().backward()
+
+
+@pytest.mark.parametrize(
+    ("program", "made"), [(derived, [set(), set(), {2}, set()]), (derived_twice, [set(), {1}, {1, 2}])]
+)
+def test_the_backward_call_that_created_a_function_is_the_one_in_its_row(program, made):
+    with inspector.record() as recording:
+        program(torch.randn(3, requires_grad=True))
+    columns = []
+    for call in recording.calls:
+        functions = topology_of(call.graph).functions
+        assert call.graph.source is not None
+        columns.append(list(functions.made_in))
+        assert columns[-1] == [row.get("made_in") for row in functions]
+    assert [set(filter(None, column)) for column in columns] == made

@@ -19,6 +19,7 @@ from inspector.typography import (
     FACES,
     cap_height,
     covers,
+    one_line,
     pluralize,
     sanitize,
     shorten,
@@ -116,6 +117,21 @@ def test_a_wrong_face_is_told_with_the_choices() -> None:
 def test_controls_and_turns_of_direction_are_dropped_and_line_breaks_are_blanks() -> None:
     assert sanitize("a\x00b\x1b[0m\tc\nd\u202ee\ufffef") == "ab[0m c def"
     assert sanitize("y\u0302") == "ŷ"
+
+
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        ("(\n    (u - v)\n    .pow(2)\n    .mean()\n) + 0.1 * w", "((u - v).pow(2).mean()) + 0.1 * w"),
+        ("F.mse_loss(\n    a,\n    b,\n)", "F.mse_loss(a, b,)"),
+        ("x = [\n  1,\n  2]", "x = [1, 2]"),
+        ("a + \\\n  b", "a + \\ b"),
+        ("f( x )[ 0 ] . y", "f( x )[ 0 ] . y"),
+        ("wait\n... and see", "wait ... and see"),
+    ],
+)
+def test_lines_of_code_are_joined_as_one_would_write_them(code: str, line: str) -> None:
+    assert one_line(code) == line
     assert width("a\x00b", 18) == width("ab", 18)
 
 

@@ -6,6 +6,7 @@ import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -89,6 +90,15 @@ class Pair:
     right: torch.Tensor
 
 
+class Row(NamedTuple):
+    left: torch.Tensor
+    right: Any
+
+
+class Longer(Row):
+    """A class of its own, as those that add methods."""
+
+
 class Slots:
     __slots__ = ("tensor",)
 
@@ -103,6 +113,10 @@ class Slots:
         (lambda a, b: Pair(a, b), {"v.left", "v.right"}),
         (lambda a, b: SimpleNamespace(a=a, inner=SimpleNamespace(b=[b])), {"v.a", "v.inner.b[0]"}),
         (lambda a, b: [[[a, [b]]]], {"v[0][0][0]"}),
+        (lambda a, b: Row(a, [b]), {"v.left", "v.right[0]"}),
+        (lambda a, b: Longer(a, b), {"v.left", "v.right"}),
+        (lambda a, b: torch.return_types.max((a, b)), {"v[0]", "v[1]"}),
+        (lambda a, b: Pair({"w": a}, SimpleNamespace(row=Row(b, 1))), {"v.left['w']", "v.right.row.left"}),
         (lambda a, b: Slots(), set()),
         (lambda a, b: "text", set()),
     ],
@@ -379,6 +393,20 @@ def test_the_last_item_of_a_loop_over_a_list_is_named_like_the_others():
     names = names_here()
     assert [names.name(one) for one in weights] == ["kept", "weights[1]", "weights[2]"]
     assert kept is weights[0] and names.name(part) == "pair[1]"
+
+
+def test_the_last_module_of_a_loop_over_a_list_is_named_like_the_others():
+    members = [nn.Linear(2, 2) for _ in range(3)]
+    kept = [nn.Linear(2, 2)]
+    for member in members:
+        member.requires_grad_(True)
+    for alone in (nn.Linear(2, 2),):
+        alone.requires_grad_(True)
+    first = kept[0]
+    names = dict(names_here().outermost)
+    assert names["members[2]"] is member and "member" not in names
+    assert names["alone"] is alone, "no list holds it"
+    assert names["first"] is first, "a variable that no loop assigns comes before an item"
 
 
 def test_variables_that_a_for_assigns():

@@ -19,7 +19,7 @@ from msgspec import Struct, field
 from inspector.graph.node_kinds import NodeKind, is_kind
 from inspector.graph.node_names import op_of
 from inspector.graph.row_types import FunctionRow
-from inspector.graph.values import is_number
+from inspector.graph.values import Value, is_number
 
 
 class Elementary(Struct, frozen=True):
@@ -402,8 +402,8 @@ def find_elementary(function: FunctionRow) -> Elementary | None:
     op, attributes = op_of(function["name"]), function["attributes"]
     if op.startswith("clamp"):
         return CLAMPS.get((op.partition(".")[0], _has_bound(function, "min"), _has_bound(function, "max")))
-    if op.startswith("masked_fill") and _masks_nothing(function):
-        return _HAND_ON
+    if op.startswith("masked_fill") and (mask := _mask_of_a_number(function)) is not None:
+        return _filled(function["before"]["data"]) if mask else _HAND_ON
     if op in LOSSES and attributes.get("reduction", _NO_REDUCTION) == _NO_REDUCTION:
         loss = LOSSES[op]
         return Elementary(loss.term, loss.derivatives) if _holds(loss.requires, attributes) else None
@@ -434,9 +434,16 @@ def _holds(required: dict[str, Any], attributes: dict[str, Any]) -> bool:
     return all(attributes.get(name) == value for name, value in required.items())
 
 
-def _masks_nothing(function: FunctionRow) -> bool:
-    """Whether the mask of a function is False, as in the derivative of a norm that is not zero."""
-    return any(item["position"] == 1 and item["value"] is False for item in function.get("constants", ()))
+def _mask_of_a_number(function: FunctionRow) -> bool | None:
+    """The mask of a function that fills a number: False, as in the derivative of a norm that is not zero, or True;
+    None if it masks more than a number, or is not known."""
+    masks = (item["value"] for item in function.get("constants", ()) if item["position"] == 1)
+    return next((mask for mask in masks if isinstance(mask, bool)), None)
+
+
+def _filled(value: Value) -> Elementary | None:
+    """What a filled number is: the same whatever it was before; None if it is not a finite number."""
+    return _step(repr(value)) if isinstance(value, (int, float)) and math.isfinite(value) else None
 
 
 def _has_bound(function: FunctionRow, name: str) -> bool:

@@ -266,10 +266,12 @@ def _folded_further(graph: Graph, look: FigureOptions, fitted: FittedPanels, red
         if shown not in tried and _fits_canvas(figure := redraw(graph, look, depth=further), look):
             return _with_remark(figure, f"{_needs_text(look, fitted)}; folded to depth {further}")
         tried.add(shown)
+    flat = fold(graph, 1)
+    base = flat if any(node["why"] == "equal" for _, node in flat.folds()) else graph  # stacks stay whole
     found, first, last = None, 0, len(_FEWER)
     while first < last:
         middle = (first + last) // 2
-        joined = merge_neighbours(graph, _FEWER[middle])
+        joined = merge_neighbours(base, _FEWER[middle])
         if is_folded(joined) and _fits_canvas(figure := redraw(joined, look, depth=1), look):
             found, last = figure, middle
         else:

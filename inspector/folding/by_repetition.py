@@ -221,7 +221,8 @@ class RepeatFinder:
         if parts[0].kind == "line" and self._context.path(first) == path:
             place = self._context.line(self._context.first(first))
             if place is not None:
-                return f"line {place[1]}: {parts[0].label}"
+                line = f"line {place[1]}: "
+                return line + parts[0].label.removeprefix(line)
         return self._label_of_passes(items, len(path) + 1) or label_span(parts[-1].label, parts[0].label)
 
     def _label_of_passes(self, items: Sequence[Item], depth: int) -> str:
@@ -273,6 +274,8 @@ def label_span(first: str, last: str) -> str:
     other, _, end = last.rpartition(", ")
     if head == other:
         return f"{head}{comma}{_span(first, end)}"
+    if comma and first == end:  # the same pass through several modules
+        return f"{_span(head, other)}{comma}{end}"
     return _span(f"{head}{comma}{first}", last)
 
 

@@ -78,6 +78,11 @@ class Columns:
         return numpy.frombuffer(self.topology.leaf_flags, numpy.bool_)
 
     @cached_property
+    def made_in(self) -> Any:
+        """The backward call that created each function; 0 for a function of the forward."""
+        return numpy.array([call or 0 for call in self.topology.functions.made_in], numpy.int32)
+
+    @cached_property
     def own_lines(self) -> dict[Path, set[Line | None]]:
         """The lines of the functions in each path, without AccumulateGrads."""
         lines: dict[Path, set[Line | None]] = {}

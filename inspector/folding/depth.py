@@ -19,6 +19,8 @@ from inspector.util.gc_pause import gc_paused
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 
+MOST_NAMED = 3
+"""Maximum boxes of equal parts that the note names; more would fill lines with what stands on them."""
 LEAST_SHOWN = 3
 """Functions and boxes that a box must hold to be opened for want of others: a Linear shows nothing new."""
 
@@ -192,13 +194,16 @@ def _some(
 ) -> dict[int, list[Item]]:
     """The boxes to open of a level that does not fit: first those that take no more room when opened; then one of
     the largest group of equal parts, even beyond the usual limit, because one block shows how a model works; then,
-    if little is visible so far, as many as fit."""
+    if little is visible so far, as many as fit, those that hide most first."""
     stacks = {id(item): len(item.repeats) for item in items if isinstance(item, FoldedBox) and item.repeats}
     sizes = {key: _count(folder, opened, {}) for key, opened in inner.items()}
     count = _count(folder, items, {})
     little = count < room.little
     chosen: dict[int, list[Item]] = {}
-    for key in sorted(inner, key=lambda key: (sizes[key] > 1, -stacks.get(key, 0), sizes[key])):
+    hidden = {id(item): len(item.positions) for item in items if isinstance(item, FoldedBox)}
+    for key in sorted(
+        inner, key=lambda key: (sizes[key] > 1, -stacks.get(key, 0), -hidden[key] if little else sizes[key])
+    ):
         first = key in stacks and not chosen.keys() & stacks.keys()
         most = room.most if little or first else room.comfortable
         wanted = sizes[key] <= 1 or key in stacks or little
@@ -256,4 +261,6 @@ def _deeper(folder: Grouping, boxes: Sequence[FoldedBox], depth: Depth) -> str:
 
 def _stacks_in_words(boxes: Sequence[FoldedBox]) -> list[str]:
     stacks = [box for box in boxes if box.kind == "equal"]
+    if len(stacks) > MOST_NAMED:
+        return [f"{len(stacks)} of these hold equal parts"]
     return [", ".join(f"{box.label} {TIMES}{len(box.repeats)} equal" for box in stacks)] if stacks else []

@@ -16,20 +16,19 @@ import numpy
 
 from inspector.folding.columns import Columns, present
 from inspector.folding.graph_parts import GraphParts
-from inspector.folding.part_shape import PartShapes
+from inspector.folding.part_shape import PartShapes, outside_of_parts
 
 StructureKey = tuple[Any, ...]
 Label = Callable[[int], Any]
 """Position → the properties that must be equal: name, place within the part."""
 
 _Edge = tuple[int, int, int, int]
-"""An edge of a function: its slot, its input_nr, its target, and the target as seen from outside of the part."""
+"""An edge of a function: its slot, its input_nr, its target, and what the target is outside of the part."""
 
 LONGEST_PERIOD = 8
 """Maximum period of alternating parts (a local and a global attention layer)."""
 _FEW = 100
 """Functions of several parts for which their shapes would take longer than their certificates."""
-_OUTSIDE = -1
 
 
 class IsomorphismKey:
@@ -43,6 +42,7 @@ class IsomorphismKey:
         self._shapes = {
             of.index[function]: tuple(of.tensors.shape(leaf)) for function, leaf in of.leaves.items()
         }
+        self._beyond = outside_of_parts(of)
 
     def signs(self, parts: GraphParts, of_parts: Any, labels: Mapping[int, Any]) -> Any:
         """A number for each part, the same for isomorphic ones, as an array.
@@ -90,7 +90,7 @@ class IsomorphismKey:
         numbers: dict[Any, int] = {}
         for position, shape in self._shapes.items():
             colors[position] = numbers.setdefault(shape, len(numbers) + 1)
-        return PartShapes(self._columns, colors)
+        return PartShapes(self._columns, colors, self._beyond)
 
     def key_of(self, positions: Sequence[int], label: Label) -> StructureKey:
         """The certificate of a part."""
@@ -144,10 +144,10 @@ class IsomorphismKey:
         """The edges of a function, by slot. A target outside of a part counts only if it is a leaf."""
         found = self._edges.get(position)
         if found is None:
-            of, is_leaf = self._of, self._of.leaf_flags
+            of, beyond = self._of, self._beyond
             own = slice(of.starts[position], of.starts[position + 1])
             found = self._edges[position] = [
-                (slot, input_nr, target, target if is_leaf[target] else _OUTSIDE)
+                (slot, input_nr, target, beyond[target])
                 for slot, input_nr, target in zip(
                     of.edges.slots[own], of.edges.input_nrs[own], of.targets[own], strict=True
                 )

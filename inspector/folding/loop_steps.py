@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy
 from msgspec import Struct
 
 from inspector.folding.boxes import FoldedBox, stored
@@ -34,5 +35,12 @@ class LoopSteps(Struct, frozen=True, eq=False):
         """An iteration as a box, numbered in the order of the forward."""
         path, number = self.path(index), len(self) - index
         of = name_of(path) or self.lines
-        label = f"{of}, step {number}" if of else f"step {number}"
+        step = f"up to step {number}" if number == 1 and self._has_more_before() else f"step {number}"
+        label = f"{of}, {step}" if of else step
         return FoldedBox("step", label, path, stored(self.parts[index]))
+
+    def _has_more_before(self) -> bool:
+        """Whether the first iteration is much larger than others: earlier ones did something else, or what is
+        before the loop has the same lines."""
+        sizes = self.parts.sizes
+        return bool(sizes[-1] >= 2 * numpy.sort(sizes)[len(sizes) // 2])

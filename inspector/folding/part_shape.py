@@ -6,23 +6,29 @@ them. GraphParts of different shapes may still be isomorphic.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy
 
 from inspector.folding.columns import Columns, numbered
+from inspector.folding.module_paths import mask_digits
+from inspector.graph.topology import Topology
 
 _ROUNDS = 8
 """Shapes that are found by comparing all parts with one; if there are more, each part is looked up."""
+_OUTER = -2
+"""The end of an edge to a leaf outside of a part is at most this, and above it otherwise."""
 
 
 class PartShapes:
     """The shapes of parts of one graph."""
 
-    def __init__(self, columns: Columns, colors: Any) -> None:
-        """colors: a number for what must be equal of two functions, by position, an array."""
+    def __init__(self, columns: Columns, colors: Any, beyond: Sequence[int]) -> None:
+        """colors: a number for what must be equal of two functions, by position, an array. beyond: see
+        `outside_of_parts`."""
         of = columns.topology
+        self._beyond = numpy.array(beyond, numpy.int32)
         self._columns, self._colors, self._roots = columns, colors, of.roots
         self._ways = _pair_numbers(of.edges.slots, of.edges.input_nrs)
         self._entrances = _integers(of.arrivals.numbers)
@@ -40,8 +46,8 @@ class PartShapes:
         owners[:, flat] = rows // size, rows % size
         counts, edges = columns.leaving.of(flat)
         targets, starting = columns.leaving.others[edges], numpy.repeat(rows, counts)
-        outer = numpy.where(columns.is_leaf[targets], -2 - targets, -1)
-        ends = numpy.where(owners[0, targets] == starting // size, owners[1, targets], outer)
+        inside = owners[0, targets] == starting // size
+        ends = numpy.where(inside, owners[1, targets], _OUTER - self._beyond[targets])
         entered, edges_in = columns.arriving.of(flat)
         reached = numpy.repeat(rows, entered)
         outside = owners[0, columns.arriving.others[edges_in]] != reached // size
@@ -58,6 +64,21 @@ class PartShapes:
             _padded(doors - (own * size << 32), own, number),
         )
         return row_numbers(found)
+
+
+def outside_of_parts(of: Topology) -> list[int]:
+    """What each function is to the parts that it is outside of, by position: for a leaf, the first leaf of its
+    shape that has no name either, or one that differs in numbers at most; -1 for others.
+
+    So modules that are called again are equal, each with its own parameters: `members[0]` and `members[1]`.
+    """
+    found = [-1] * len(of)
+    first: dict[Hashable, int] = {}
+    for function, leaf in of.leaves.items():
+        position, name = of.index[function], of.tensors.name(leaf)
+        kind = name and mask_digits(name), tuple(of.tensors.shape(leaf))
+        found[position] = first.setdefault(kind, position)
+    return found
 
 
 def row_numbers(columns: Sequence[Any]) -> Any:

@@ -67,6 +67,11 @@ class FunctionColumns(RowColumn[FunctionRow]):
         return [row["source"] for row in self]
 
     @cached_property
+    def made_in(self) -> Sequence[int | None]:
+        """None where the row has none."""
+        return [row.get("made_in") for row in self]
+
+    @cached_property
     def steps(self) -> Sequence[Value]:
         return [row["step"] for row in self]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspector.graph.values import Value
 from inspector.options.choices import Values
 from inspector.styles.gates import FULL_DIGITS
 from inspector.styles.grid_text import ValueLook, value_lines_in_grid
@@ -11,17 +12,25 @@ from inspector.styles.shown_name import shown_name
 from inspector.styles.source_text import short_formula
 from inspector.styles.value_text import plain_text
 
-_LONGEST_EXPRESSION = 10
+_LONGEST_EXPRESSION, _LONGEST_CONDITION = 10, 20
+"""Characters of the source text above a value; that of a mask says what True means."""
 
 
 def constant_chip(operand: Operand, digits: int, form: Values) -> PlannedBox:
     """The chip of a constant. digits: significant digits of its numbers. form: of a tensor."""
     constant = operand.constant or {}
     expression = plain_text(str(constant.get("expression") or ""))
-    name = shown_name(constant) or short_formula(expression, _LONGEST_EXPRESSION)
+    longest = _LONGEST_CONDITION if _is_mask(constant["value"]) else _LONGEST_EXPRESSION
+    name = shown_name(constant) or short_formula(expression, longest)
     look = ValueLook("quiet", "medium", "header", digits, form)
     value = value_lines_in_grid(constant["value"], constant.get("shape") or (), look)
     return chip(operand.id, named_lines(name, value, "quiet", digits), "quiet", "header")
+
+
+def _is_mask(value: Value) -> bool:
+    while isinstance(value, list) and value:
+        value = value[0]
+    return isinstance(value, bool) or (isinstance(value, dict) and value.get("dtype") == "bool")
 
 
 def chip(identifier: str, lines: tuple[StyledText, ...], ink: str, fill: str) -> PlannedBox:

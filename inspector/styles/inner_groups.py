@@ -84,11 +84,14 @@ def inner_texts(node: FunctionRow) -> list[str]:
 
 
 def made_texts(node: FunctionRow) -> list[str]:
-    """`made by PowBackward of call 1`, for a function that create_graph created; nothing for another one."""
+    """`made in call 1 by PowBackward`, for a function that create_graph created; nothing for another one.
+
+    The call comes first: where the text is cut, it is what tells two of them apart.
+    """
     made_by, made_in = node.get("made_by"), node.get("made_in")
     if made_by is None or made_in is None:
         return []
-    return [f"made by {plain_text(without_number(made_by['name']))} of call {made_in}"]
+    return [f"made in call {made_in} by {plain_text(without_number(made_by['name']))}"]
 
 
 def _lines(sources: Sequence[Source]) -> str:

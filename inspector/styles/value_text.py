@@ -8,7 +8,7 @@ from typing import Any
 from inspector.graph.value_norms import value_norm
 from inspector.graph.values import Value, is_number, is_summary, is_unknown
 from inspector.options.choices import Derivatives
-from inspector.typography import format_number, sanitize, shape_text
+from inspector.typography import format_number, one_line, shape_text
 from inspector.typography.formula_format import format_formula, is_sum
 from inspector.typography.number_format import MINUS, factor_text
 
@@ -36,7 +36,7 @@ def sides_text(shape: Sequence[int]) -> str:
 
 def plain_text(text: str) -> str:
     """Text on one line, with single spaces and without control characters."""
-    return " ".join(sanitize(text).split())
+    return one_line(text)
 
 
 def matrix_rows(value: Value) -> tuple[str, ...] | None:

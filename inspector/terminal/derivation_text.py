@@ -24,7 +24,7 @@ _TREE_SHARE = 0.45
 """Maximum share of the width for the tree; above it the branches move closer together."""
 
 _TENSOR_KEEPS = 16
-_SHRINK = ((1, 24), (2, 12), (0, 24), (1, 12), (3, 8))
+_SHRINK = ((1, 28), (0, 28), (1, 24), (2, 12), (1, _TENSOR_KEEPS), (0, 24), (1, 12), (3, 8))
 """(column, minimum width), in the order in which columns are shortened."""
 
 _MOST_HOOKS = 6
@@ -55,7 +55,8 @@ def derivation_lines(graph: Graph, width: int) -> list[Text]:
         rows = arrange(lines)
         if natural_width(rows, {1: _TENSOR_KEEPS}) <= width:
             break
-    return [*columns(rows, width, [give for give in _SHRINK if give[0] < len(rows[0])]), *_hooks(graph, width)]
+    shrink = [give for give in _SHRINK if give[0] < len(rows[0])]
+    return [*columns(rows, width, shrink, labelled=1), *_hooks(graph, width)]
 
 
 def _hooks(graph: Graph, width: int) -> list[Text]:

@@ -132,7 +132,7 @@ def _norms(leaves: Sequence[TensorRow], width: int) -> list[Text]:
     room = (width - 27) // 2
     rows = [[Text(heading, style=QUIET) for heading in ("norm", "largest", "norm", "smallest")]]
     rows += [[Text() for _ in range(4)] for _ in largest]
-    labels = tensor_labels((leaf for _, leaf in (*largest, *smallest)), room)
+    labels = tensor_labels(leaves, room)  # no other parameter of the model has the same
     for column, pairs in ((0, largest), (2, smallest)):
         for row, (size, leaf) in zip(rows[1:], pairs, strict=False):
             row[column] = Text(format_number(size), style=GRADIENT)

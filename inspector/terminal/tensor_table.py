@@ -17,7 +17,7 @@ from inspector.typography import value_text
 _NOT_A_LEAF = "None: not a leaf"
 _NAMES = 3
 _HEADINGS = ("tensor", "data", "grad", "is_leaf", "requires_grad", "grad_fn")
-_SHRINK = ((5, 8), (4, 5), (2, 12), (1, 10), (3, 7), (0, 8))
+_SHRINK = ((5, 8), (4, 9), (2, 12), (1, 10), (3, 7), (0, 8), (4, 5))
 
 
 def tensor_table(graph: Graph, width: int) -> list[Text]:

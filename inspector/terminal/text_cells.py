@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from inspector.typography import sanitize
+from inspector.typography import one_line
 
 VALUE = "#1f7fbf"
 GRADIENT = "#c85f0a"
@@ -23,6 +23,9 @@ STRONG = "bold"
 
 _GAP, _NARROW_GAP = 3, 2
 _MOST_LETTERS = 6
+_EQUALS = " = "
+_SHORT_LABEL, _LEAST_LABEL = 12, 6
+"""Width of a label whose value is too wide, and the minimum."""
 _RIGHT_TO_LEFT = ("R", "AL", "AN")
 _LEFT_TO_RIGHT_MARK = "\u200e"
 
@@ -32,7 +35,7 @@ def fit_text(text: str, width: int = 32) -> str:
 
     A left-to-right mark after right-to-left text keeps the numbers that follow in order.
     """
-    cut = _shorten(" ".join(sanitize(text).split()), width)
+    cut = _shorten(one_line(text), width)
     if any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in cut):
         return cut + _LEFT_TO_RIGHT_MARK
     return cut
@@ -56,13 +59,21 @@ def fit_paths(names: Iterable[str], width: int) -> dict[str, str]:
         counts = Counter([*found.values(), *short.values()])
         found |= {name: label for name, label in short.items() if counts[label] == 1}
         waiting = [name for name in waiting if name not in found]
+    # The words before the last may differ at their ends only
+    short = {name: fit_text(_initials(name, 0, 1, last=2), width) for name in waiting}
+    counts = Counter([*found.values(), *short.values()])
+    found |= {name: label for name, label in short.items() if counts[label] == 1}
+    waiting = [name for name in waiting if name not in found]
     return found | {name: fit_text(name, cell_len(name)) for name in waiting}
 
 
-def _initials(name: str, width: int, letters: int) -> str:
-    """A path whose first components keep some letters and their number, as many as the width needs."""
+def _initials(name: str, width: int, letters: int, last: int = 1) -> str:
+    """A path whose first components keep some letters and their number, as many as the width needs.
+
+    last: number of components that stay whole.
+    """
     parts = name.split(".")
-    for position, part in enumerate(parts[:-1]):
+    for position, part in enumerate(parts[:-last]):
         if cell_len(".".join(parts)) <= width:
             break
         stem = part.rstrip("0123456789")
@@ -87,12 +98,15 @@ def natural_width(rows: Sequence[Sequence[Text]], at_most: dict[int, int]) -> in
     return sum(counted) + _NARROW_GAP * (len(widths) - 1)
 
 
-def columns(rows: Sequence[Sequence[Text]], width: int, shrink: Sequence[tuple[int, int]]) -> list[Text]:
+def columns(
+    rows: Sequence[Sequence[Text]], width: int, shrink: Sequence[tuple[int, int]], labelled: int | None = None
+) -> list[Text]:
     """Rows of cells as aligned lines of at most `width`; the first row has the headings.
 
     Where they do not fit, types get short, as in torch.fx (`f32[8, 3]`), then lists of numbers and what follows a
-    shape lose their end, then everything. shrink: (column, minimum width) in the order in which columns are
-    shortened.
+    shape lose their end, then everything; a heading gets a second line at its underscore. shrink: (column, minimum
+    width) in the order in which columns are shortened. labelled: a column of `label = value`, whose labels are
+    shortened before values.
     """
     widths = _widths(rows)
     gaps = len(widths) - 1
@@ -100,20 +114,37 @@ def columns(rows: Sequence[Sequence[Text]], width: int, shrink: Sequence[tuple[i
     if sum(widths) + gap * gaps > width:
         rows = [[_with_short_types(cell) for cell in row] for row in rows]
         widths = _widths(rows)
-    whole = _widths([[cell[: _needed(cell.plain)] for cell in row] for row in rows[1:]] or rows)
+    whole = [
+        max([_heading_width(heading.plain), *(_least_width(cell.plain, column == labelled) for cell in cells)])
+        for column, (heading, *cells) in enumerate(zip(*rows, strict=True))
+    ]
     for leasts in (whole, [0] * len(widths)):
         excess = sum(widths) + gap * gaps - width
         for column, least in shrink:
             given = max(0, min(excess, widths[column] - max(least, leasts[column])))
             widths[column] -= given
             excess -= given
-    return [_aligned(row, widths, gap) for row in rows]
+    if labelled is not None:
+        cells = _with_short_labels([row[labelled] for row in rows], widths[labelled])
+        rows = [[*row[:labelled], cell, *row[labelled + 1 :]] for row, cell in zip(rows, cells, strict=True)]
+    return [_aligned(row, widths, gap) for row in (*_headings(rows[0], widths), *rows[1:])]
+
+
+def _headings(cells: Sequence[Text], widths: Sequence[int]) -> list[Sequence[Text]]:
+    """The headings in one line, or in two if one of them is too wide: `requires_` above `grad`."""
+    pairs = zip(cells, widths, strict=True)
+    ends = [cell.plain.find("_") + 1 if cell.cell_len > width else 0 for cell, width in pairs]
+    if not any(ends):
+        return [cells]
+    above = [cell[:end] for cell, end in zip(cells, ends, strict=True)]
+    return [above, [cell[end:] for cell, end in zip(cells, ends, strict=True)]]
 
 
 def _widths(rows: Sequence[Sequence[Text]]) -> list[int]:
     return [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
 
 
+_PATH = re.compile(r"\w+(\.\w+)+")
 _LIST = re.compile(r"(^|\s)\[")
 _SHAPE = re.compile(r"\w\[[\d, ]*\]")
 _TYPE = re.compile(r"\b(b?f|u?i|c)(?:loat|nt|omplex)(\d+)(?=\[)")
@@ -125,6 +156,48 @@ def _needed(text: str) -> int:
         return found.start()
     shape = _SHAPE.search(text)
     return len(text) if shape is None else shape.end()
+
+
+def _heading_width(heading: str) -> int:
+    """The width of a heading in two lines."""
+    end = heading.find("_") + 1
+    return max(cell_len(heading[:end]), cell_len(heading[end:]))
+
+
+def _least_width(text: str, is_labelled: bool) -> int:
+    """The width of what says most in a cell."""
+    label, equals, content = text.rpartition(_EQUALS) if is_labelled else ("", "", text)
+    return min(cell_len(label), _SHORT_LABEL) + cell_len(equals + content[: _needed(content)])
+
+
+def _with_short_labels(cells: Sequence[Text], width: int) -> list[Text]:
+    """The cells of a column by `_with_short_label`, but different labels stay different."""
+    short = [_with_short_label(cell, width) for cell in cells]
+    whole: dict[str, set[str]] = defaultdict(set)
+    for cell, fitted in zip(cells, short, strict=True):
+        whole[_label(fitted)].add(_label(cell))
+    return [fitted if len(whole[_label(fitted)]) == 1 else cell for cell, fitted in zip(cells, short, strict=True)]
+
+
+def _label(cell: Text) -> str:
+    return cell.plain.rpartition(_EQUALS)[0]
+
+
+def _with_short_label(cell: Text, width: int) -> Text:
+    """`hidden * w…ale = f32[5, 3]`: a cell that is too wide with a shorter label, if its value has room then."""
+    label, equals, content = cell.plain.rpartition(_EQUALS)
+    if cell.cell_len <= width or not equals:
+        return cell
+    for end in filter(None, (len(content), _needed(content))):
+        room = width - cell_len(equals + content[:end])
+        if room >= min(cell_len(label), _LEAST_LABEL):
+            return Text.assemble(_short_label(label, room), cell[len(label) : len(label) + len(equals) + end])
+    return Text.assemble(_short_label(label, _SHORT_LABEL), cell[len(label) :])
+
+
+def _short_label(label: str, width: int) -> str:
+    is_path = _PATH.fullmatch(label) is not None
+    return _shorten(_initials(label, width, 1) if is_path else label, width)
 
 
 def _without_norm(cell: Text, width: int) -> Text:

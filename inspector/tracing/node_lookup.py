@@ -62,6 +62,8 @@ class RecordedForward(Protocol):
 
     def passes(self, sequence_nr: int) -> list[int] | None: ...
 
+    def has_made(self) -> bool: ...
+
     def made_in(self, sequence_nr: int) -> int | None: ...
 
     def made_by(self, sequence_nr: int) -> MadeBy | None: ...
@@ -116,6 +118,11 @@ class NodeLookup:
     def passes(self, node: NodeFacts) -> list[int] | None:
         """Which pass through each module along its path created a Node; None if each was called, and once."""
         return self._forward.passes(node.sequence_nr) if self._forward else None
+
+    @property
+    def has_made(self) -> bool:
+        """Whether a backward call may have created Nodes of the graph."""
+        return self._forward is not None and self._forward.has_made()
 
     def made_in(self, node: NodeFacts) -> int | None:
         """The backward call that created a Node; None for a Node of the forward, and if that is unknown."""

@@ -80,6 +80,13 @@ class _Functions(FunctionColumns):
         return [None if is_leaf else source(nodes[at]) for at, is_leaf in enumerate(self.leaf_flags)]
 
     @cached_property
+    def made_in(self) -> Sequence[int | None]:
+        if not self._lookup.has_made:
+            return [None] * len(self)
+        made_in, nodes = self._lookup.made_in, self._record.nodes
+        return [None if is_leaf else made_in(nodes[at]) for at, is_leaf in enumerate(self.leaf_flags)]
+
+    @cached_property
     def steps(self) -> Sequence[Value]:
         return list(map(self._lookup.gradients.step, range(len(self))))
 

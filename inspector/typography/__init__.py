@@ -10,7 +10,7 @@ from inspector.typography.number_format import (
     shape_text,
     value_text,
 )
-from inspector.typography.sanitize import sanitize
+from inspector.typography.sanitize import one_line, sanitize
 
 __all__ = [
     "FACES",
@@ -20,6 +20,7 @@ __all__ = [
     "change_text",
     "covers",
     "format_number",
+    "one_line",
     "pluralize",
     "sanitize",
     "shape_text",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -10,6 +11,15 @@ _DROPPED = ("Cc", "Cf", "Cs", "Co", "Cn")
 _RIGHT_TO_LEFT = ("R", "AL")
 _LEFT_TO_RIGHT_MARK = "\u200e"
 _BLANKS = str.maketrans(dict.fromkeys("\t\n\v\f\r\x85\u2028\u2029", " "))
+
+
+_JOINT = re.compile(r"(?<=[(\[{])\s*\n\s*|\s*\n\s*(?=[)\]}]|\.\w)")
+
+
+def one_line(text: str) -> str:
+    """Sanitized text with single spaces. Lines of code are joined as one would write them on one line: without a
+    space after an opening bracket, and before a closing one or a method."""
+    return " ".join(sanitize(_JOINT.sub("", text)).split())
 
 
 def sanitize(text: str) -> str:

@@ -159,7 +159,11 @@ def items(path: str, holder: Any) -> Iterator[tuple[str, Any]]:
     elif issubclass(kind, (list, tuple)):
         part = holder[:MOST_ITEMS] if kind in (list, tuple) else _first(holder)
         if not PLAIN.issuperset(map(type, part)):  # skip, for example, the lines of a text
-            yield from ((f"{path}[{k}]", value) for k, value in enumerate(part) if type(value) not in PLAIN)
+            fields = _fields(kind)
+            numbered = map("[{}]".format, itertools.count())
+            places = (f".{name}" for name in fields) if len(fields) == len(part) else numbered
+            placed = zip(places, part, strict=False)
+            yield from ((path + place, value) for place, value in placed if type(value) not in PLAIN)
     else:
         try:
             attributes = object.__getattribute__(holder, "__dict__")
@@ -187,6 +191,13 @@ def _kept(tree: ModuleTree) -> Iterator[tuple[str, Kept, Keeper]]:
                     yield _join(outer, inner), value, (type(module), attribute)
                 elif depth < DEPTH and issubclass(kind, CONTAINERS):
                     stack.append((inner, value, depth + 1))
+
+
+def _fields(kind: type) -> tuple[str, ...]:
+    """The names of the items of a named tuple; empty for other classes."""
+    found = (vars(base).get("_fields") for base in kind.__mro__ if issubclass(kind, tuple))
+    fields = next((names for names in found if names), ())
+    return fields if type(fields) is tuple and all(type(name) is str for name in fields) else ()
 
 
 def _first(holder: Any) -> list[Any]:

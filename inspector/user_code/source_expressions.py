@@ -270,7 +270,9 @@ class _SourceText:
         lines = [line.encode() for line in self._lines[first - 1 : last]]
         lines[-1] = lines[-1][:end]
         lines[0] = lines[0][start:]
-        return b"".join(lines).decode()
+        text = b"".join(lines).decode()
+        # In brackets, its lines may be indented as they like
+        return without_comments(f"({text}\n)")[1:-1].strip() if "#" in text and last > first else text
 
 
 @functools.lru_cache(maxsize=64)

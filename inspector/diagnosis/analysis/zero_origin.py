@@ -87,6 +87,17 @@ def equal_operands(call: BackwardView, leaves: Iterable[str]) -> str | None:
     return only if only is not None and is_of_kind(call, only, NodeKind.DISTANCE) else None
 
 
+def squared_zeros_of(call: BackwardView, leaves: Iterable[str]) -> str | None:
+    """The activation whose outputs are all zero, if the gradients of these leaves are zero since a loss squares
+    them: `relu(h).square()`. leaves: the Nodes of the leaves."""
+    node = equal_operands(call, leaves)
+    own = None if node is None else next((_input(call, edge) for edge in call.next_edges.get(node, ())), None)
+    if own is None or not is_zero(data(call, own)):
+        return None
+    maker, _ = _origin_of(call, own)
+    return maker if maker is not None and is_of_kind(call, maker, NodeKind.RECTIFIES) else None
+
+
 def rule_for(call: BackwardView, zero: ZeroCause) -> str:
     """The rule that reports a cause."""
     node, dtype = zero.node, gradient_dtype(call, zero.node, zero.edge.gradient)

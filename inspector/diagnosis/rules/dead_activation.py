@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from inspector.diagnosis.analysis.activation_stats import alive, elements, passed
 from inspector.diagnosis.analysis.node_ops import is_of_kind, op
 from inspector.diagnosis.analysis.node_order import only_behind
-from inspector.diagnosis.analysis.zero_origin import has_no_violation, is_idle
+from inspector.diagnosis.analysis.zero_origin import has_no_violation, is_idle, squared_zeros_of
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
@@ -44,6 +44,7 @@ _IN_PROPORTION = "softplus"
 """The slope of a softplus falls with its output: a small output (a variance, the step of Mamba's state space)
 still changes in proportion."""
 
+_FLAT_AT_ONE = "hardsigmoid"
 _EXACT = ("relu", "threshold", "hardswish", "hardsigmoid")
 """Functions whose output is exactly zero where they are flat (hardsigmoid: at its lower end)."""
 
@@ -51,8 +52,9 @@ _EXACT = ("relu", "threshold", "hardswish", "hardsigmoid")
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Every activation that passes almost no gradient, with the leaves that depend on it alone."""
     for call in evidence.calls_with_all_gradients:
+        squared = squared_zeros_of(call, call.leaf_of)
         for node in call.functions:
-            if not _is_dead(call, node) or has_no_violation(evidence, call, node):
+            if not (_is_dead(call, node) or node == squared) or has_no_violation(evidence, call, node):
                 continue
             harmed = [name for name in call.names(only_behind(call, [node])) if evidence.is_trained(name)]
             if harmed and not is_idle(call, node):
@@ -67,6 +69,8 @@ def _is_dead(call: BackwardView, node: str) -> bool:
     share = passed(call, node)
     if share is None or share > LEAST_PASSED:
         return False
+    if share == 0 and op(call, node) == _FLAT_AT_ONE:
+        return True
     living = alive(call, node) if op(call, node) in _EXACT else None
     return living < LEAST_ALIVE if living is not None else True
 

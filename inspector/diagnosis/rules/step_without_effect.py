@@ -19,7 +19,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from inspector.diagnosis.analysis.earlier_graphs import changed_leaves
-from inspector.diagnosis.analysis.zero_origin import equal_operands, find_zero_causes, is_zero_loss, rule_for
+from inspector.diagnosis.analysis.zero_origin import (
+    equal_operands,
+    find_zero_causes,
+    is_zero_loss,
+    rule_for,
+    squared_zeros_of,
+)
 from inspector.diagnosis.analysis.zero_texts import explained, location
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
@@ -80,6 +86,8 @@ def _with_zeros(evidence: Evidence, number: int, steps: int) -> Iterator[Finding
         wrong, advice = explained(call, causes[0])
         place = Place(location(evidence, call, causes[0]), call.index, (causes[0].node, causes[0].edge.target))
     elif not causes and node is not None and all(map(is_zero_loss, all_calls)):
+        if squared_zeros_of(call, leaves) is not None:
+            return  # a dead activation
         wrong = f"{call.functions[node]['name']} compares tensors that are equal, and its gradient is zero there"
         advice = "compare the prediction with a target of its own, not with what the same parameters computed"
         place = Place(call.location(node), call.index, (node,))

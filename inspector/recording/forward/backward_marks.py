@@ -60,6 +60,10 @@ class BackwardMarks:
         if nodes.note_created_graph(backward.index, result, known, range(first, sequence_number())):
             self._by_engine[backward.index] = backward
 
+    def is_free(self, first: int, last: int) -> bool:
+        """Whether no call created a Node with a number from `first` to `last`."""
+        return call_of(last) is None and self._ranges.here.is_free(first, last)
+
     def at(self, sequence_nr: int) -> BackwardPlace | None:
         """The call that created the Node with this number; None for a Node of a forward."""
         call = call_of(sequence_nr)

@@ -44,6 +44,11 @@ class SequenceRanges(Generic[Item]):
         index = bisect_right(self._starts, number) - 1
         return self._items[index] if index >= 0 else None
 
+    def is_free(self, first: int, last: int) -> bool:
+        """Whether Nodes with numbers from `first` to `last` have no item."""
+        begin = max(bisect_right(self._starts, first) - 1, 0)
+        return all(item is None for item in self._items[begin : bisect_right(self._starts, last)])
+
     @property
     def current(self) -> Item | None:
         """The item of Nodes from now on."""

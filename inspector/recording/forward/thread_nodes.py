@@ -105,6 +105,11 @@ class ThreadNodes:
     def _named(self, calls: Iterable[ModuleCall]) -> GraphModules:
         return GraphModules(calls, self._record.modules.roots, self._root_names)
 
+    def has_made(self) -> bool:
+        """Whether `made_in` may be known of a Node of the graph that has begun."""
+        numbers = self._calls
+        return bool(numbers) and not self._record.places.backwards.is_free(min(numbers), max(numbers))
+
     def made_in(self, sequence_nr: int) -> int | None:
         """The index of the backward call that created a Node; None for a Node of a forward, and if two threads
         created one with this number."""
