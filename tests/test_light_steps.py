@@ -287,6 +287,26 @@ def test_a_class_of_the_script_sees_its_own_operations_only(noted: Noted) -> Non
     assert noted.steps > 50 and seen[0] == seen[1]
 
 
+def operations_of(budget: float) -> dict[str, int]:
+    """What a profiler of the script sees of 20 steps, after 60 others."""
+    loop = Loop()
+    with inspector.watch(budget=budget, mode="light"):
+        for number in range(1, 61):
+            loop.plain(number)
+        with torch.autograd.profiler.profile() as profiler:
+            for number in range(61, 81):
+                loop.plain(number)
+    return {row.key: row.count for row in profiler.key_averages()}
+
+
+def test_a_profiler_sees_the_operations_of_the_script_only(noted: Noted, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = operations_of(0.03)
+    assert noted.steps > 20 and "aten::mm" in found
+    assert found == operations_of(0.0)
+    monkeypatch.setattr(Flight, "skips", lambda self: 100)  # steps are only counted
+    assert found == operations_of(0.03)
+
+
 def test_what_is_known_is_asked_for_at_any_time() -> None:
     loop = Loop()
     with inspector.watch(budget=0.03, mode="light") as flight:

@@ -161,6 +161,57 @@ def test_derivatives_are_computed_here_if_it_crashes(tmp_path):
     assert in_process(tmp_path, code).splitlines() == ["['1', '-1', '2*x', '2*y'] True False", "None 3 0"]
 
 
+def test_after_ctrl_c_it_is_asked_nothing_else(tmp_path):
+    code = DERIVES + """
+        from inspector.commands import prepared_renderer
+        prepared_renderer._LONGEST_IMPORT = 60.0
+        while prepared._connected() is None:
+            os.sched_yield()
+        loads = prepared_renderer.json.loads
+        def interrupted(text):
+            prepared_renderer.json.loads = loads
+            raise KeyboardInterrupt
+        prepared_renderer.json.loads = interrupted
+        try:
+            prepared.derive(bare())
+        except KeyboardInterrupt:
+            print("interrupted", asked(["--version"]))
+        graph = bare()
+        prepared.derive(graph)
+        print(symbols(graph), "sympy" in sys.modules)
+        """
+    assert in_process(tmp_path, code).splitlines() == ["interrupted False", "['1', '-1', '2*x', '2*y'] True"]
+
+
+def test_it_is_not_asked_in_another_thread(tmp_path):
+    code = DERIVES + """
+        import threading
+        prepared._connected = lambda: print("asked")  # returns that nobody listens
+        graph = bare()
+        thread = threading.Thread(target=prepared.derive, args=(graph,))
+        thread.start()
+        thread.join()
+        print(symbols(graph))
+        del sys.modules["sympy"]
+        prepared.derive(graph)
+        """
+    assert in_process(tmp_path, code).splitlines() == ["['1', '-1', '2*x', '2*y']", "asked"]
+
+
+def test_where_the_script_closes_its_descriptor_a_child_draws_and_what_was_opened_since_stays_open(tmp_path):
+    code = """
+        drawing = render_subprocess.RenderProcess(Path("report.json"), options, prepared)
+        number = prepared._connection.fileno()
+        os.closerange(3, number + 1)
+        while (mine := os.open("mine", os.O_CREAT | os.O_RDWR)) != number:
+            pass
+        prepared.stop()
+        print(drawing.wait(), len(drawing.files), drawing._child.returncode)
+        print(os.write(mine, b"kept"), Path("mine").read_text())
+        """
+    assert in_process(tmp_path, code).splitlines() == ["None 3 0", "4 kept"]
+
+
 def test_it_is_not_started_where_torch_is_there_already(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     assert PreparedRenderer.start() is None

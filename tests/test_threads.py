@@ -164,6 +164,26 @@ def test_threads_of_a_script(inspect_script):
     )
 
 
+def test_a_thread_that_has_ended_has_no_graph_in_the_next_one():
+    """Python gives its identifier to the next thread, and torch numbers the Nodes of both from 0."""
+
+    def loss():
+        return torch.nn.Linear(20, 1)(torch.ones(4, 20)).pow(2).mean()
+
+    def train():
+        loss().backward()
+
+    def carry():
+        first = loss()
+        first.backward(retain_graph=True)
+        (first + loss()).backward()
+
+    with inspector.record(watch=5) as recording:
+        for function in (train, train, train, carry):
+            run_in_threads([function])
+    assert [len(call.setting.contains) for call in recording.calls] == [0, 0, 0, 0, 1]
+
+
 def test_an_error_of_a_thread_is_its_own(inspect_script):
     run_both(
         inspect_script,

@@ -16,6 +16,7 @@ import select
 import socket
 import struct
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,8 @@ class PreparedRenderer:
     def __init__(self, name: str) -> None:
         self._name = name
         self._connection: socket.socket | None = None
+        self._file: tuple[int, int] | None = None
+        """What its descriptor stands for."""
         self._is_ready = self._is_gone = False
 
     @classmethod
@@ -74,11 +77,15 @@ class PreparedRenderer:
         return cls(name)
 
     def derive(self, graph: Graph) -> None:
-        """Add derivatives in symbols to a graph. Where sympy is needed, that process computes them if it can."""
+        """Add derivatives in symbols to a graph. Where sympy is needed, that process computes them if it can.
+
+        Not in another thread, where graphs are built while the script goes on: it would see the connection.
+        """
         from inspector.derivatives import add_local_derivatives, add_rows, may_have_symbols
         from inspector.graph.json_rows import to_rows
 
-        is_asked = "sympy" not in sys.modules and may_have_symbols(graph)
+        is_main = threading.current_thread() is threading.main_thread()
+        is_asked = is_main and "sympy" not in sys.modules and may_have_symbols(graph)
         added = self._derived(to_rows(graph)) if is_asked else None
         if added is None:
             add_local_derivatives(graph)
@@ -99,9 +106,15 @@ class PreparedRenderer:
                 added: AddedRows = json.loads(lines.readline())
                 return added
         except (OSError, ValueError):  # it crashed, or was killed
-            self.stop()
-            self._is_gone = True
+            self._give_up()
             return None
+        except BaseException:  # Ctrl-C: its answer would be taken for that to the next request
+            self._give_up()
+            raise
+
+    def _give_up(self) -> None:
+        self.stop()
+        self._is_gone = True
 
     def _has_imported(self, connection: socket.socket) -> bool:
         """Whether the process is ready to compute."""
@@ -132,7 +145,10 @@ class PreparedRenderer:
             except OSError:
                 connection.close()
                 return None
-            self._connection = connection
+            self._connection, self._file = connection, _file_of(connection)
+        elif self._connection is not None and _file_of(self._connection) != self._file:
+            self._connection.detach()  # the script has closed all descriptors, and may have opened others
+            self._is_gone = True
         return None if self._is_gone else self._connection
 
     def answer(self, limit: float) -> tuple[int, str] | None:
@@ -140,19 +156,21 @@ class PreparedRenderer:
 
         Raises TimeoutError after `limit` seconds without a word from it.
         """
-        assert self._connection is not None
-        self._connection.settimeout(limit)
+        connection = self._connected()
+        if connection is None:
+            return None
+        connection.settimeout(limit)
         printed = b""
         with contextlib.suppress(ConnectionError):
-            while received := self._connection.recv(1 << 16):
+            while received := connection.recv(1 << 16):
                 printed += received
-        self._connection.close()
+        connection.close()
         text, end, status = printed.rpartition(b"\0")
         return (int(status), text.decode(errors="replace")) if end and status else None
 
     def stop(self) -> None:
         """Kill it. It is alive as long as it is connected."""
-        if self._connection is None or self._connection.fileno() < 0:
+        if self._connection is None or self._connection.fileno() < 0 or _file_of(self._connection) != self._file:
             return
         process, _, _ = _peer(self._connection)
         with contextlib.suppress(OSError):
@@ -180,6 +198,15 @@ def _detach(command: list[str], environment: dict[str, str]) -> None:
             os.execve(command[0], command, environment)
     finally:
         os._exit(0)
+
+
+def _file_of(connection: socket.socket) -> tuple[int, int] | None:
+    """What the descriptor of a connection stands for; None if it is closed."""
+    try:
+        found = os.fstat(connection.fileno())
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _peer(connection: socket.socket) -> tuple[int, int, int]:

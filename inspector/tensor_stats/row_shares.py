@@ -38,7 +38,7 @@ def are_alike(norms: numpy.ndarray) -> numpy.ndarray:
 
 
 def are_surely_alike(squares: numpy.ndarray) -> numpy.ndarray:
-    """`are_alike` from the squares of norms, summed in float32 or float64. False if that may not be so."""
+    """`are_alike` from the squares of norms, summed in float32 or float64. False if that is uncertain."""
     square, largest = squares.sum(-1, dtype=numpy.float64), squares.max(-1)
     found: numpy.ndarray = (largest > _LEAST_SQUARE) & (square < math.inf) & (largest < CARRIES * _MARGIN * square)
     return found
@@ -46,7 +46,7 @@ def are_surely_alike(squares: numpy.ndarray) -> numpy.ndarray:
 
 def are_norms_surely_alike(norms: torch.Tensor) -> bool:
     """Whether all rows are finite and none carries most of the gradient, from norms in float32, in which the
-    squares of large and small numbers are lost. False if that may be so."""
+    squares of large and small numbers are lost. False if that is uncertain."""
     if len(norms) > _FEW:
         row = norms.numpy()
         square, largest = float(numpy.dot(row, row)), float(row.max())

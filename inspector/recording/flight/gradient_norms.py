@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from inspector.recording.flight.careful_norms import NormRows, are_right, careful_norms, corrected, rows_of
 from inspector.torch_api.foreach import FOREACH_NORMS, NARROW, narrow_norms_of
-from inspector.torch_api.modes import dispatch_mode_count, function_mode_count, set_grad_enabled, unobserved
+from inspector.torch_api.modes import is_observed, set_grad_enabled, unobserved
 from inspector.torch_api.tensor_references import TensorReference, reference_to
 
 MOST_COLUMNS = 64
@@ -65,7 +65,7 @@ class _Usual(Struct):
 
     def measure(self) -> StepNorms | None:
         """The norms, if the same parameters have such grads. It runs in every step, when nothing of the inspector
-        is in the caches of the processor: it touches as few objects as it can. No mode may see it."""
+        is in the caches of the processor: it touches as few objects as it can. No mode or profiler may see it."""
         records = torch.is_grad_enabled()
         set_grad_enabled(False)
         try:
@@ -128,7 +128,7 @@ class GradientNorms:
         wanted: the positions of the parameters; None for all.
         """
         usual = self._usual if wanted is None else None
-        if usual is not None and usual.is_plain and not (function_mode_count() or dispatch_mode_count()):
+        if usual is not None and usual.is_plain and not is_observed():
             if (found := usual.measure()) is not None:
                 return found
             usual = None

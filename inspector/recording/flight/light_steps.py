@@ -23,6 +23,7 @@ from inspector.recording.flight.stepping import rate_of
 from inspector.torch_api.compilation import without_dynamo
 from inspector.torch_api.modes import dispatch_mode_count as _dispatch_modes
 from inspector.torch_api.modes import function_mode_count as _function_modes
+from inspector.torch_api.modes import is_profiling as _is_profiling
 
 MOST_LIGHT = 16
 """Maximum number of steps that are worked on together."""
@@ -136,9 +137,11 @@ class LightSteps:
         clock, expected = time.perf_counter(), self._expected
         if expected is None or len(roots) != 1 or type(tensor := roots[0]) is not _TENSOR or self._scaler.scales:
             return False
-        if _function_modes() or _dispatch_modes() or not tensor.is_cpu or tensor.dtype not in _EXACT:
+        if _function_modes() or _dispatch_modes() or _is_profiling():
             return False
-        if tensor.numel() != 1 or threading.get_ident() != expected.thread or self._error is not None:
+        if not tensor.is_cpu or tensor.dtype not in _EXACT or tensor.numel() != 1:
+            return False
+        if threading.get_ident() != expected.thread or self._error is not None:
             return False
         root = tensor.item()  # may raise, in torch.func
         if not abs(root) <= expected.largest:  # NaN is not

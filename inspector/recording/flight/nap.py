@@ -18,6 +18,7 @@ from torch.optim.optimizer import Optimizer
 from inspector.recording.flight.scaler_watch import ScalerWatch
 from inspector.torch_api.modes import dispatch_mode_count as _dispatch_modes
 from inspector.torch_api.modes import function_mode_count as _function_modes
+from inspector.torch_api.modes import is_profiling as _is_profiling
 
 _TENSOR = torch.Tensor
 Roots = list[float | None]
@@ -46,7 +47,8 @@ class Nap(Struct):
         root = None
         began = time.perf_counter() if self.left == 1 else None
         if len(roots) == 1 and type(tensor := roots[0]) is _TENSOR and not self.scaler.scales:
-            if not (_function_modes() or _dispatch_modes()) and tensor.is_cpu and tensor.numel() == 1:
+            is_seen = _function_modes() or _dispatch_modes() or _is_profiling()
+            if not is_seen and tensor.is_cpu and tensor.numel() == 1:
                 root = tensor.item()  # which takes a microsecond; it may be no float, or raise in torch.func
         elif roots:
             root = self.scaler.number(roots)

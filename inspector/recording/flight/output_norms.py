@@ -44,12 +44,11 @@ class OutputNorms:
 
     def __init__(self, modules: Mapping[str, nn.Module]) -> None:
         self._seconds = 0.0
-        self._paths = {
-            id(module): (weakref.ref(module), tuple(path for path, its in modules.items() if its is module))
-            for module in modules.values()
-        }
+        self._paths: dict[int, tuple[weakref.ref[nn.Module], list[str]]] = {}
+        for path, module in modules.items():
+            self._paths.setdefault(id(module), (weakref.ref(module), []))[1].append(path)
         self._thread = 0
-        self._waiting: deque[tuple[int, tuple[str, ...], torch.Tensor]] = deque(maxlen=_MOST_CALLS)
+        self._waiting: deque[tuple[int, list[str], torch.Tensor]] = deque(maxlen=_MOST_CALLS)
         self._old = 0  # number of those that have waited for a graph already
         self._removers: list[Any] = []
         skip_in_dynamo(OutputNorms._after)

@@ -11,7 +11,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 import torch
@@ -39,6 +39,19 @@ MOST_SHOWN = 9
 _KEY = "autograd-inspector call"
 
 _next_number = sequence_counter()
+
+_threads = count()
+
+
+class _Thread(threading.local):
+    """The number of the calling thread. Python uses the identifier of a thread that has ended for a new one, and
+    the sequence numbers of both begin at 0."""
+
+    def __init__(self) -> None:
+        self.number = next(_threads)
+
+
+_thread = _Thread()
 
 
 class _Mark:
@@ -111,7 +124,7 @@ class RetainedGraphs:
             return []
         structure = record.structure
         numbers = [number for number in structure.sequence_nrs if number != ACCUMULATE_GRAD_NUMBER]
-        call = _Known(index, threading.get_ident(), structure, max(numbers, default=-1), began)
+        call = _Known(index, _thread.number, structure, max(numbers, default=-1), began)
         first = min(numbers, default=0)
         rows: list[Contained] = []
         for known in self._known:
