@@ -102,6 +102,16 @@ def test_short_names_in_derivatives_are_explained() -> None:
         assert plan(graph, "after", style, derivatives="numbers").notes == ()
 
 
+def test_short_names_without_an_expression_have_the_code_of_their_number() -> None:
+    graph = graphs.product_and_square()
+    tensor = next(row for _, row in graph.tensors() if row["grad_fn"] == "n1")
+    graph["n1"]["alias"] = {"name": "v1", "expression": None}
+    tensor["expression"] = "w.norm()"
+    assert [note.text for note in plan(graph, "after", "attributes").notes] == ["v1 = w.norm()"]
+    tensor["shape"] = [2]  # then no derivative is written out
+    assert plan(graph, "after", "attributes").notes == ()
+
+
 def test_a_small_matrix_and_its_gradient_are_grids() -> None:
     weight = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
     with inspector.record() as recording:

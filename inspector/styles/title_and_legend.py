@@ -139,10 +139,21 @@ def _aliases(subject: Subject) -> Iterator[StyledText]:
     """`v1 = exp(w·x)` for every alias in a derivative."""
     if not subject.ran or subject.look.derivatives in ("numbers", "none"):
         return
-    held = [node["alias"] for _, node in subject.graph.functions() if node.get("alias")]
-    for alias in sorted(held, key=lambda alias: (len(alias["name"]), alias["name"]))[:_MOST_ALIASES]:
-        if alias["expression"]:
-            yield StyledText(plain_text(f"{alias['name']} = {alias['expression']}"), "quiet", size=SMALL_SIZE)
+    held = [(node["alias"]["name"], _meaning(subject, key)) for key, node in subject.graph.functions()
+            if "alias" in node]  # fmt: skip
+    shown = [(name, text) for name, text in held if text]
+    for name, text in sorted(shown, key=lambda item: (len(item[0]), item[0]))[:_MOST_ALIASES]:
+        yield StyledText(plain_text(f"{name} = {text}"), "quiet", size=SMALL_SIZE)
+
+
+def _meaning(subject: Subject, function: str) -> str | None:
+    """What an alias stands for: its expression, or the code that computed the number."""
+    expression = subject.graph.function(function)["alias"]["expression"]
+    tensor = subject.topology.outputs.get((function, 0))
+    if expression or tensor is None:
+        return expression
+    row = subject.graph.tensor(tensor)
+    return None if row["shape"] else row.get("expression")  # derivatives of vectors are not written out
 
 
 def badge_entry(subject: Subject) -> tuple[LegendEntry, ...]:
