@@ -29,6 +29,8 @@ OURS = {
     "besseli": lambda order, x: float((torch.special.i0, torch.special.i1)[order](torch.tensor(x).double())),
     "erfinv": lambda x: float(torch.erfinv(torch.tensor(x).double())),
     "ceiling": math.ceil,
+    "re": lambda x: x.real,  # sympy writes |exp(tanh(x))| with real and imaginary parts
+    "im": lambda x: x.imag,
 }
 
 UNARY = {
