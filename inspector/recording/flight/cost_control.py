@@ -12,6 +12,8 @@ from msgspec import Struct, field
 
 _SEEN = 0.5
 """The part of the cost that the clock sees, by `benchmarks/flight.py`: not wrappers, and not cold caches."""
+_AIM = 0.5
+"""The part of the limit that is aimed at: the clock sees even less of a step that is noted in few lines."""
 _FREE = 2.0
 """Seconds that the recording may take whatever the budget says: in a short run they go unnoticed."""
 _COMPLETE = 0.5
@@ -226,7 +228,7 @@ class CostControl:
     def _decide(self, sums: _Sums, passed: float, *, may_skip: bool) -> None:
         counted = sums.steps + sums.skipped
         step = (passed - sums.norms - sums.looks - sums.rest - sums.counting) / counted
-        allowed, rest, norms = _SEEN * self.limit * step, sums.rest / sums.steps, sums.norms / sums.measured
+        allowed, rest, norms = _AIM * _SEEN * self.limit * step, sums.rest / sums.steps, sums.norms / sums.measured
         left = max(allowed - sums.counting / counted, _LEAST_LEFT * allowed)
         self.every = power_of_two(norms, max(left - rest, 0.0))
         more = _SEEN * self.turns.more * step if self.skips else 0.0
