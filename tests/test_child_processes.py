@@ -165,9 +165,9 @@ def test_work_that_is_given_away(work: str, said: str | None, calls: int, inspec
     code = TRAIN_ALL + "".join(f"    {line}\n" for line in work.splitlines())
     plain, ran = inspect_script.plain(code), inspect_script(code)
     assert (ran.status, ran.stdout) == (plain.status, plain.stdout) and plain.status == 0
-    told = [line for line in ran.said if "process" in line]
-    assert len(ran.calls) == calls and len(told) == (said is not None)
-    assert said is None or said in told[0]
+    lines = [line for line in ran.said if "process" in line]
+    assert len(ran.calls) == calls and len(lines) == (said is not None)
+    assert said is None or said in lines[0]
 
 
 RANKS = """

@@ -683,8 +683,10 @@ def test_labels_that_the_model_in_eval_makes_for_itself() -> None:
 
 
 def regression(use: Callable[[nn.Module, torch.Tensor], Any], *, before: bool) -> list[str]:
-    """The rules told of a model whose last bias gets no gradient. use: something else that is made of the output,
-    before the loss or after the step."""
+    """The rules with findings, for a model whose last bias gets no gradient.
+
+    use: called with the model and a batch, before the loss or after the step.
+    """
     model = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))
 
     def program() -> None:

@@ -233,7 +233,7 @@ def test_a_hook_on_a_large_weight_and_one_on_what_it_makes() -> None:
     assert "a hook changed the gradient of weight: norm" in printed(graph)
 
 
-def test_hooks_on_all_parameters_are_not_all_told() -> None:
+def test_of_hooks_on_all_parameters_a_figure_names_some() -> None:
     layers = nn.Sequential(*[nn.Linear(2, 2) for _ in range(5)])
 
     def program() -> None:

@@ -68,7 +68,7 @@ def test_what_has_no_rows_is_not_measured(gradient: torch.Tensor | None) -> None
 def test_rows_of_small_tensors_are_measured_with_them(dtype: torch.dtype, way: str) -> None:
     """All ways to arrange the elements of a gradient, several of them in one batch: the row is the right one."""
     batch = Batch()
-    rows, told = RowNorms(batch), {}
+    rows, expected = RowNorms(batch), {}
     for position, row in enumerate([3, 0, 5]):
         gradient = torch.randn(6, 4, 5, dtype=dtype)
         gradient[row] *= 100
@@ -88,14 +88,14 @@ def test_rows_of_small_tensors_are_measured_with_them(dtype: torch.dtype, way: s
         rows.add(position, arranged, value)
         squares = arranged.double().square().reshape(len(arranged), -1).sum(1)
         share = pytest.approx(float(squares.max() / squares.sum()))
-        told[position] = {"count": len(arranged), "largest": row, "share": share}
+        expected[position] = {"count": len(arranged), "largest": row, "share": share}
     batch.read()
-    assert rows.outstanding([0, 1, 2]) == told
+    assert rows.outstanding([0, 1, 2]) == expected
 
 
 @pytest.mark.parametrize("count", [3, 4, 400])
 @pytest.mark.parametrize("bad", [None, math.nan, math.inf])
-def test_rows_of_large_tensors_are_told_as_their_norms_say(count: int, bad: float | None) -> None:
+def test_rows_of_large_tensors_are_reported_as_their_norms_say(count: int, bad: float | None) -> None:
     """Large tensors are measured one by one: what rules a row out must not hide one that stands out."""
     batch = Batch()
     rows, expected = RowNorms(batch), {}
@@ -106,16 +106,16 @@ def test_rows_of_large_tensors_are_told_as_their_norms_say(count: int, bad: floa
             gradient[2, 5] = bad
         (value,) = batch.flowing((gradient,))
         rows.add(position, gradient, value)
-        if (told := outstanding_rows(gradient.double().norm(dim=1).tolist())) is not None:
-            share = {} if bad is not None else {"share": pytest.approx(told["share"])}
-            expected[position] = {**told, **share}
+        if (row := outstanding_rows(gradient.double().norm(dim=1).tolist())) is not None:
+            share = {} if bad is not None else {"share": pytest.approx(row["share"])}
+            expected[position] = {**row, **share}
     batch.read()
     first = {0: expected[0]} if bad is not None else expected
     assert rows.outstanding(range(6)) == first
     assert bool(expected) == (count > 3 or bad is not None)
 
 
-def test_what_is_told_of_rows() -> None:
+def test_what_a_report_says_of_rows() -> None:
     assert outstanding_rows([1.0, 1.0, 1.0, 1.0]) is None
     assert outstanding_rows([0.0, 3.0]) is None  # one of two rows
     assert outstanding_rows([0.0] * 8) is None

@@ -100,6 +100,11 @@ DERIVES = f"""
         sys.path.append({str(Path(__file__).parent)!r})
         from graphs import saddle
         from inspector.graph.json_rows import from_rows, to_rows
+        from inspector.commands import prepared_renderer
+        def connect(seconds):
+            prepared_renderer._LONGEST_IMPORT = seconds
+            while prepared._connected() is None:  # it does not listen yet
+                os.sched_yield()
         def bare():
             rows = to_rows(saddle(2.0, 1.0))
             for row in rows["edges"]:
@@ -112,10 +117,7 @@ DERIVES = f"""
 
 def test_it_computes_derivatives_and_then_draws(tmp_path):
     code = DERIVES + """
-        from inspector.commands import prepared_renderer
-        prepared_renderer._LONGEST_IMPORT = 60.0
-        while prepared._connected() is None:  # it does not listen yet
-            os.sched_yield()
+        connect(60.0)
         for _ in range(2):
             graph = bare()
             prepared.derive(graph)
@@ -132,25 +134,19 @@ def test_it_computes_derivatives_and_then_draws(tmp_path):
 
 def test_derivatives_are_computed_here_if_it_has_not_imported_sympy_yet_or_crashes(tmp_path):
     code = DERIVES + """
-        from inspector.commands import prepared_renderer
-        prepared_renderer._LONGEST_IMPORT = 0.0
-        while prepared._connected() is None:
-            os.sched_yield()
+        connect(0.0)
         first = bare()
         prepared.derive(first)
         print(symbols(first), "sympy" in sys.modules)
         drawing = render_subprocess.RenderProcess(Path("report.json"), options, prepared)
-        print(drawing.wait(), len(drawing.files), drawing._child)  # which asks what has imported it by then
+        print(drawing.wait(), len(drawing.files), drawing._child)  # drawn by it, once it has imported all
         """
     assert in_process(tmp_path, code).splitlines() == ["['1', '-1', '2*x', '2*y'] True", "None 3 None"]
 
 
 def test_derivatives_are_computed_here_if_it_crashes(tmp_path):
     code = DERIVES + """
-        from inspector.commands import prepared_renderer
-        prepared_renderer._LONGEST_IMPORT = 60.0
-        while prepared._connected() is None:
-            os.sched_yield()
+        connect(60.0)
         os.kill(int.from_bytes(prepared._connection.getsockopt(1, 17, 12)[:4], sys.byteorder), signal.SIGKILL)
         graph = bare()
         prepared.derive(graph)
@@ -163,10 +159,7 @@ def test_derivatives_are_computed_here_if_it_crashes(tmp_path):
 
 def test_after_ctrl_c_it_is_asked_nothing_else(tmp_path):
     code = DERIVES + """
-        from inspector.commands import prepared_renderer
-        prepared_renderer._LONGEST_IMPORT = 60.0
-        while prepared._connected() is None:
-            os.sched_yield()
+        connect(60.0)
         loads = prepared_renderer.json.loads
         def interrupted(text):
             prepared_renderer.json.loads = loads
@@ -186,7 +179,7 @@ def test_after_ctrl_c_it_is_asked_nothing_else(tmp_path):
 def test_it_is_not_asked_in_another_thread(tmp_path):
     code = DERIVES + """
         import threading
-        prepared._connected = lambda: print("asked")  # returns that nobody listens
+        prepared._connected = lambda: print("asked")  # and returns None, as where nobody listens
         graph = bare()
         thread = threading.Thread(target=prepared.derive, args=(graph,))
         thread.start()

@@ -356,7 +356,7 @@ STEPS: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], str]] = {
     "decimals": (lambda x: x.round(decimals=2), "round has a"),
     "sampled": (lambda x: torch.bernoulli(x.sigmoid()), "bernoulli draws a sample, which has a"),
 }
-"""What is flat everywhere, and how it is told."""
+"""What is flat everywhere, and what the finding says of it."""
 FLAT: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "threshold": lambda x: F.threshold(x, 100.0, 0.0),
     "hardshrink": lambda x: F.hardshrink(x, 100.0),

@@ -180,10 +180,18 @@ def test_gradients_of_a_batch_of_rows():
     assert gradients == [torch.eye(3).tolist(), rows[0].tolist()]
 
 
-def test_a_freed_storage_is_not_read():
-    tensor = torch.rand(20)
-    tensor.untyped_storage().resize_(0)
-    assert is_unknown(value_of(tensor))
+@pytest.mark.parametrize("size", [0, 40, 279])
+@pytest.mark.parametrize("first", [0, 50])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_storage_that_is_smaller_than_its_tensor_is_not_read(size, first, turned):
+    tensor = torch.rand(120)[first : first + 20]
+    tensor = tensor.view(4, 5).t() if turned else tensor
+    enough = 4 * (first + 20)
+    tensor.untyped_storage().resize_(enough)
+    assert not is_unknown(value_of(tensor))
+    tensor.untyped_storage().resize_(min(size, enough - 1))
+    found = value_of(tensor)
+    assert found["unknown"] == f"its storage is {'too small' if size else 'empty'} (sharded or freed)"
 
 
 def test_float8():

@@ -3,8 +3,8 @@ imported sympy as well, so it computes derivatives in symbols for the process th
 
 The script must not notice it. It is no child of the script's process, so no `wait` of the script finds it. It has
 a session of its own, so no signal to the script's group reaches it. The two share no descriptor until there is
-something to draw: the process listens on a socket, and ends when the script's process does, or after a minute. All
-this needs Linux; on other systems a child process is started when there is something to draw.
+something to compute or draw: the process listens on a socket, and ends when the script's process does, or after a
+minute. All this needs Linux; on other systems a child process is started when there is something to draw.
 """
 
 from __future__ import annotations

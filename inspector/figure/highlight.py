@@ -26,7 +26,7 @@ from inspector.styles.plan import (
     StyledText,
     TextTable,
 )
-from inspector.styles.value_text import plain_text
+from inspector.typography import one_line
 
 FADED = "faded"
 
@@ -82,7 +82,7 @@ def highlight_affected(plan: Plan, graph: Graph) -> Plan:
         for wire in plan.wires
     )
     said = tuple(
-        StyledText(f"! {plain_text(text)}", "error", "bold")
+        StyledText(f"! {one_line(text)}", "error", "bold")
         for box in boxes
         if not box.rows
         for text in marks.get(box.id, ())
@@ -94,7 +94,7 @@ def highlight_affected(plan: Plan, graph: Graph) -> Plan:
 def _affected_box(box: PlannedBox, marks: list[str]) -> PlannedBox:
     if box.ink == "error" or not marks or not box.rows:
         return replace(box, ink="error")
-    words = tuple(StyledText(f"! {plain_text(text)}", "error", "bold", SMALL_SIZE) for text in marks)
+    words = tuple(StyledText(f"! {one_line(text)}", "error", "bold", SMALL_SIZE) for text in marks)
     return replace(box, ink="error", rows=(*box.rows, CardRow("finding", words, key_ink="error")))
 
 

@@ -1,7 +1,7 @@
 """The shapes of parts of a graph, as numbers: equal for parts that are the same but for where they begin.
 
 The layers of a stack usually are, and one certificate (`inspector.folding.isomorphism`) is then enough for all of
-them. GraphParts of different shapes may still be isomorphic.
+them. Parts of different shapes may still be isomorphic.
 """
 
 from __future__ import annotations

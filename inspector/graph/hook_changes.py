@@ -11,7 +11,7 @@ from msgspec import Struct
 from inspector.graph.model import Graph
 from inspector.graph.row_types import TensorRow
 from inspector.graph.topology import topology_of
-from inspector.graph.values import Value, is_number, is_summary
+from inspector.graph.values import Value, flat_elements, is_number, is_summary
 
 _TOLERANCES = {"float16": 0.01, "bfloat16": 0.05}
 """Relative tolerance of a sum by dtype."""
@@ -60,8 +60,8 @@ def _change(row: TensorRow, tensor: str, function: str, sent: list[Value], is_ro
             return
     elif (shape := _shape(arrived)) is not None and all(_shape(term) == shape for term in terms):
         total = _sum(terms)
-        flat = zip(*map(_flat, terms), strict=True)
-        pairs = [(list(numbers), to) for numbers, to in zip(flat, _flat(arrived), strict=True)]
+        flat = zip(*map(flat_elements, terms), strict=True)
+        pairs = [(list(numbers), to) for numbers, to in zip(flat, flat_elements(arrived), strict=True)]
     else:
         return
     largest = max((abs(number) for of, to in pairs for number in (*of, to)), default=0)
@@ -75,10 +75,6 @@ def _shape(value: Value) -> tuple[int, ...] | None:
         return () if is_number(value) else None
     inner = _shape(value[0]) if value else ()
     return None if inner is None else (len(value), *inner)
-
-
-def _flat(value: Any) -> list[Any]:
-    return [number for item in value for number in _flat(item)] if isinstance(value, list) else [value]
 
 
 def _sum(terms: list[Any]) -> Any:

@@ -133,6 +133,11 @@ def is_number(value: Value) -> bool:
     return isinstance(value, (bool, int, float, complex))
 
 
+def flat_elements(value: Value) -> list[Any]:
+    """The elements of a value in full, row after row; one that is no list is its only element."""
+    return [number for item in value for number in flat_elements(item)] if isinstance(value, list) else [value]
+
+
 def encode(value: Any) -> Any:
     """Convert `value`, or any plain structure that holds values, to JSON."""
     if type(value) in _AS_THEY_ARE:  # nearly all values of a large graph

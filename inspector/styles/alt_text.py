@@ -9,13 +9,14 @@ from inspector.graph.row_types import TensorRow
 from inspector.graph.tensor_names import numbered_name
 from inspector.graph.topology import topology_of
 from inspector.graph.values import Value
-from inspector.styles.value_text import plain_text, value_lines
+from inspector.styles.value_text import value_lines
+from inspector.typography import one_line
 
 
 def figure_title(graph: Graph, call: str, moments: Sequence[str]) -> str:
     """`z = x**2 - y**2: before and after z.backward()`. Without a call, only the code."""
-    code = plain_text("; ".join(root_codes(graph))) or "backward graph"
-    return f"{code}: {' and '.join(moments)} {plain_text(call)}" if call else code
+    code = one_line("; ".join(root_codes(graph))) or "backward graph"
+    return f"{code}: {' and '.join(moments)} {one_line(call)}" if call else code
 
 
 def gradient_table(graph: Graph) -> str:
@@ -25,7 +26,7 @@ def gradient_table(graph: Graph) -> str:
     lines = ["tensor: data; grad before → after" if graph.ran else "tensor: data; grad"]
     lines += [_line(graph.tensor(key), graph.ran) for key in of.makers if of.tensors.name(key)]
     if graph.error:
-        lines.append(f"backward raised: {plain_text(graph.error)}")
+        lines.append(f"backward raised: {one_line(graph.error)}")
     return "\n".join(lines)
 
 
@@ -52,4 +53,4 @@ def _line(tensor: TensorRow, ran: bool) -> str:
     remark = "" if tensor["is_leaf"] else " (not a leaf)"
     data, grad = text((after if ran else before)["data"]), text(before["grad"])
     grads = f"{grad} → {text(after['grad'])}" if ran else grad
-    return f"{plain_text(numbered_name(tensor) or '')}: data {data}; grad {grads}{remark}"
+    return f"{one_line(numbered_name(tensor) or '')}: data {data}; grad {grads}{remark}"

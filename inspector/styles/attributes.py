@@ -30,8 +30,8 @@ from inspector.styles.plan import (
 )
 from inspector.styles.shown_name import shown_name
 from inspector.styles.subject import Subject
-from inspector.styles.value_text import UNKNOWN, matrix_rows, norm_in_bars, plain_text, value_inline, value_lines
-from inspector.typography import shape_text
+from inspector.styles.value_text import UNKNOWN, matrix_rows, norm_in_bars, value_inline, value_lines
+from inspector.typography import one_line, shape_text
 
 NOT_A_LEAF = "None (not a leaf)"
 ARROW = " → "
@@ -117,7 +117,7 @@ def _inside(node: FunctionRow) -> Iterator[StyledText]:
 
 def _particulars(node: FunctionRow) -> Iterator[StyledText]:
     """The saved attributes and tensors of a function, and its empty slots, in small quiet lines."""
-    lines = [f"{name} = {plain_text(str(value))}" for name, value in node["attributes"].items()]
+    lines = [f"{name} = {one_line(str(value))}" for name, value in node["attributes"].items()]
     saved = [item["name"] for item in node["saved"] if item["tensor"] is not None]
     lines += [f"saved {', '.join(saved)}"] if saved else []
     lines += [f"slot {slot}: empty" for slot in node["empty_slots"]]
@@ -267,7 +267,7 @@ def _tensor_values(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
             continue
         if not _is_card(subject, identifier, tensor) and not _is_blank(value):
             text = value_inline(value, tensor["dtype"], tensor["shape"])
-            expression = plain_text(tensor.get("expression") or "")
+            expression = one_line(tensor.get("expression") or "")
             yield _value_box(identifier, f"{expression} = {text}".lstrip()), host
 
 

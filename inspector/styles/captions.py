@@ -32,11 +32,10 @@ from inspector.styles.value_text import (
     derivative_text,
     gradient_text,
     matrix_rows,
-    plain_text,
     sides_text,
     value_inline,
 )
-from inspector.typography import format_number
+from inspector.typography import format_number, one_line
 from inspector.typography.formula_format import format_formula
 from inspector.typography.number_format import factor_text
 
@@ -88,7 +87,7 @@ class Captions(Struct, frozen=True):
     def after(self) -> str:
         """After backward: the grads of the leaves, or the error."""
         if self.graph.error:
-            return self.words.say("raised", error=plain_text(self.graph.error))
+            return self.words.say("raised", error=one_line(self.graph.error))
         grads = [
             f"{self._name(function)}.grad = {_value(self.graph, leaf, 'after', 'grad')}"
             for function, leaf in topology_of(self.graph).leaves.items()
@@ -113,7 +112,7 @@ class Captions(Struct, frozen=True):
         data = self.graph.function(identifier)["before"]["data"]
         value = "?" if is_unknown(data) else value_inline(data, "", ())
         made = [self.graph.tensor(tensor)["name"] for tensor in topology_of(self.graph).made.get(identifier, ())]
-        name = _listed([plain_text(one) for one in made if one])
+        name = _listed([one_line(one) for one in made if one])
         if formula == value:  # of a minus sign
             name, formula = "", self._name(identifier)
         key = "forward" if name else "forward-unnamed"
@@ -124,7 +123,7 @@ class Captions(Struct, frozen=True):
         (identifier, *others) = turn.shown
         if not others and shown[identifier]["kind"] == "function":
             return self.forward(identifier)
-        names = [plain_text(shown[one]["name"] or "") for one in turn.shown]
+        names = [one_line(shown[one]["name"] or "") for one in turn.shown]
         return self.words.say("forward-boxes", names=_listed(names))
 
     def step(self, turn: ReplayFrame, shown: Graph) -> str:
@@ -136,7 +135,7 @@ class Captions(Struct, frozen=True):
         node = shown[identifier]
         if node["kind"] == "fold":
             first, last = node["steps"] or (turn.first, turn.last)
-            return self.words.say("box", name=plain_text(node["name"]), first=first, last=last)
+            return self.words.say("box", name=one_line(node["name"]), first=first, last=last)
         assert node["kind"] == "function"
         if node["is_leaf"]:
             return " ".join([*self._arriving(identifier), self._leaf(identifier)])
@@ -364,7 +363,7 @@ class Captions(Struct, frozen=True):
         for root in dict.fromkeys(self.graph.roots):
             tensor = self.graph.tensor(root) if root in self.graph.rows else None
             if tensor is not None and tensor["name"] and not is_unknown(tensor["before"]["data"]):
-                yield plain_text(tensor["name"]), _value(self.graph, root, "before", "data")
+                yield one_line(tensor["name"]), _value(self.graph, root, "before", "data")
 
 
 def _is_short(value: Value) -> bool:

@@ -30,11 +30,11 @@ from inspector.styles.value_text import (
     derivative_text,
     edge_text,
     gradient_text,
-    plain_text,
     product_text,
     symbol_text,
     value_inline,
 )
+from inspector.typography import one_line
 
 NAME_SIZE = 24.0
 SYMBOL_SIZE = 21.0
@@ -125,7 +125,7 @@ def _names(circuit: _Circuit) -> list[PlannedBox]:
 
 def _name(subject: Subject, identifier: str) -> PlannedBox:
     tensor = subject.graph.tensor(identifier)
-    words = StyledText(plain_text(numbered_name(tensor) or "") or "out", "ink", "bold", NAME_SIZE)
+    words = StyledText(one_line(numbered_name(tensor) or "") or "out", "ink", "bold", NAME_SIZE)
     return PlannedBox(identifier, "name", (words,))
 
 
@@ -247,7 +247,7 @@ def _value(circuit: _Circuit, output: Pair, *, is_root: bool = False) -> tuple[S
         return (drawn or StyledText(value_inline(data, "", ()), ink, "medium"),)
     tensor = subject.graph.tensor(identifier)
     between = tensor["name"] and not tensor["is_leaf"] and not is_root
-    name = plain_text(numbered_name(tensor) or "") if between else ""
+    name = one_line(numbered_name(tensor) or "") if between else ""
     if (drawn := beside_text(data, _look(subject, "value"), 1)) is not None:
         return (StyledText(name, "value", "medium"), drawn) if name else (drawn,)
     text = value_inline(data, tensor["dtype"], tensor["shape"])

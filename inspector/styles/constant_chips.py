@@ -10,7 +10,7 @@ from inspector.styles.operands import Operand
 from inspector.styles.plan import MAIN_SIZE, PlannedBox, StyledText
 from inspector.styles.shown_name import shown_name
 from inspector.styles.source_text import short_formula
-from inspector.styles.value_text import plain_text
+from inspector.typography import one_line
 
 _LONGEST_EXPRESSION, _LONGEST_CONDITION = 10, 20
 """Characters of the source text above a value; that of a mask says what True means."""
@@ -19,7 +19,7 @@ _LONGEST_EXPRESSION, _LONGEST_CONDITION = 10, 20
 def constant_chip(operand: Operand, digits: int, form: Values) -> PlannedBox:
     """The chip of a constant. digits: significant digits of its numbers. form: of a tensor."""
     constant = operand.constant or {}
-    expression = plain_text(str(constant.get("expression") or ""))
+    expression = one_line(str(constant.get("expression") or ""))
     longest = _LONGEST_CONDITION if _is_mask(constant["value"]) else _LONGEST_EXPRESSION
     name = shown_name(constant) or short_formula(expression, longest)
     look = ValueLook("quiet", "medium", "header", digits, form)

@@ -15,8 +15,8 @@ from inspector.styles import title_and_legend
 from inspector.styles.inner_groups import inner_texts, with_groups
 from inspector.styles.plan import SMALL_SIZE, CardRow, LegendEntry, Plan, PlannedBox, PlannedWire, StyledText
 from inspector.styles.subject import Subject
-from inspector.styles.value_text import gradient_text, plain_text, value_inline
-from inspector.typography import value_text
+from inspector.styles.value_text import gradient_text, value_inline
+from inspector.typography import one_line, value_text
 
 _LINE = 22
 """Maximum number of characters of a formula on one line."""
@@ -67,13 +67,13 @@ def _rows(subject: Subject, node: FunctionRow) -> Iterator[CardRow]:
     if inside := inner_texts(node):
         yield CardRow("inside", tuple(map(StyledText, inside)))
     for key, value in node["attributes"].items():
-        yield CardRow(key, (StyledText(plain_text(value_text(value))),))
+        yield CardRow(key, (StyledText(one_line(value_text(value))),))
     for saved in node["saved"]:
         if saved["tensor"] is not None or saved["before"] != "empty":
             yield CardRow(f"saved {saved['name']}", (_saved(subject, saved),))
     formulas = node["formula"] if subject.look.detail != "beginner" else {}
     for key, formula in formulas.items():
-        lines = list(_broken(plain_text(formula)))
+        lines = list(_broken(one_line(formula)))
         longest = max(map(len, lines))  # rows are right-aligned; code is left-aligned
         code = (line.ljust(longest, "\N{NO-BREAK SPACE}") for line in lines)
         yield CardRow(f"∂ {key}", tuple(StyledText(line, "ink", "mono", SMALL_SIZE) for line in code))
@@ -108,7 +108,7 @@ def _tensor(subject: Subject, identifier: str) -> PlannedBox:
     """`x = 2` and its grad."""
     tensor = subject.graph.tensor(identifier)
     value = value_inline(tensor[subject.moment]["data"], tensor["dtype"], tensor["shape"])
-    name = plain_text(numbered_name(tensor) or "")
+    name = one_line(numbered_name(tensor) or "")
     first = StyledText(f"{name} = {value}" if name else value, "value", "bold")
     return PlannedBox(identifier, "box", (first, _grad(subject, tensor)), ink="value", fill="leaf_header")
 

@@ -12,8 +12,8 @@ from inspector.styles.gates import Gate
 from inspector.styles.operands import Constant, Operand
 from inspector.styles.plan import StyledText, TextTable
 from inspector.styles.shown_name import shown_name
-from inspector.styles.value_text import UNKNOWN, plain_text, sides_text
-from inspector.typography import format_number
+from inspector.styles.value_text import UNKNOWN, sides_text
+from inspector.typography import format_number, one_line
 
 _LONGEST_EXPRESSION = 12
 
@@ -76,7 +76,7 @@ def _short(value: Value, digits: int, shape: str = "") -> str:
 
 def _constant(constant: Constant, digits: int) -> str:
     """`x [2]`, `t = 1`; without a short name the value alone."""
-    expression = plain_text(str(constant.get("expression") or ""))
+    expression = one_line(str(constant.get("expression") or ""))
     name = shown_name(constant) or (expression if len(expression) <= _LONGEST_EXPRESSION else "")
     value = constant["value"]
     if is_number(value):

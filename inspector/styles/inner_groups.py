@@ -13,8 +13,8 @@ from inspector.graph.node_names import without_number
 from inspector.graph.row_types import FunctionRow, InnerOperation, InnerPart, Source
 from inspector.styles.plan import SMALL_SIZE, GroupedPlan, Plan, PlannedBox, PlannedWire, StyledText
 from inspector.styles.subject import Subject
-from inspector.styles.value_text import gradient_text, plain_text
-from inspector.typography import pluralize
+from inspector.styles.value_text import gradient_text
+from inspector.typography import one_line, pluralize
 
 STYLES_WITH_GROUPS = ("attributes", "engine")
 """The styles that open functions."""
@@ -91,7 +91,7 @@ def made_texts(node: FunctionRow) -> list[str]:
     made_by, made_in = node.get("made_by"), node.get("made_in")
     if made_by is None or made_in is None:
         return []
-    return [f"made in call {made_in} by {plain_text(without_number(made_by['name']))}"]
+    return [f"made in call {made_in} by {one_line(without_number(made_by['name']))}"]
 
 
 def _lines(sources: Sequence[Source]) -> str:
@@ -117,9 +117,9 @@ def _box(subject: Subject, function: str, position: int) -> PlannedBox:
     part = part_of(host)
     assert part is not None
     operation = part["operations"][position]
-    words = [StyledText(plain_text(without_number(operation["name"])), face="medium")]
+    words = [StyledText(one_line(without_number(operation["name"])), face="medium")]
     if place := _place(operation):
-        words.append(StyledText(plain_text(place), "quiet", size=SMALL_SIZE))
+        words.append(StyledText(one_line(place), "quiet", size=SMALL_SIZE))
     gradient = gradient_text(operation.get("gradient")) if subject.badge(host) else ""
     if gradient:
         words.append(StyledText(gradient, "gradient", size=SMALL_SIZE))

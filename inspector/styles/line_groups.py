@@ -15,7 +15,7 @@ from inspector.graph.topology import Topology, topology_of
 from inspector.styles.gates import TRANSPOSE, plain_sign
 from inspector.styles.shown_name import shown_name
 from inspector.styles.source_text import short_formula
-from inspector.styles.value_text import plain_text
+from inspector.typography import one_line
 from inspector.typography.formula_format import format_source
 from inspector.typography.number_format import MINUS
 
@@ -88,7 +88,7 @@ def _count(graph: Graph, members: Sequence[str]) -> int:
 
 
 def _code(source: Place) -> str:
-    return plain_text(source["code"]) if source is not None and "code" in source else ""
+    return one_line(source["code"]) if source is not None and "code" in source else ""
 
 
 def sign_of(graph: Graph, members: Sequence[str]) -> str:
@@ -125,7 +125,7 @@ def _code_of_result(graph: Graph, identifier: str) -> str:
     made = topology_of(graph).made.get(identifier)
     tensor = graph.tensor(made[0]) if made else None
     if tensor is not None and not tensor["name"]:
-        return plain_text(tensor.get("expression") or "")
+        return one_line(tensor.get("expression") or "")
     name, equals, code = _code(graph.function(identifier)["source"]).partition(" = ")
     return code if equals and tensor is not None and name == tensor["name"] else ""
 

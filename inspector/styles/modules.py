@@ -36,8 +36,8 @@ from inspector.styles.plan import (
     StyledText,
 )
 from inspector.styles.subject import Subject
-from inspector.styles.value_text import plain_text, value_inline
-from inspector.typography import format_number, pluralize, width
+from inspector.styles.value_text import value_inline
+from inspector.typography import format_number, one_line, pluralize, width
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 THINNEST, WIDEST = 1.4, 6.0
@@ -73,7 +73,7 @@ def plan_modules(subject: Subject) -> Plan:
     chips = list(_chips(subject))
     roots = list(_roots(subject))
     hung = [*roots, *chips]
-    note = plain_text(subject.graph.note)
+    note = one_line(subject.graph.note)
     return Plan(
         moment=subject.moment,
         boxes=(*boxes, *(box for box, _ in hung)),
@@ -173,13 +173,13 @@ def _texts(subject: Subject, node: FunctionRow | FoldRow, name: str) -> tuple[St
 def _name(node: FunctionRow | FoldRow, passes: Mapping[str, int]) -> str:
     """The name of a box, or the module of a function. passes: as from `_passes`."""
     if node["kind"] == "fold":
-        return plain_text(node["name"])
+        return one_line(node["name"])
     module = node["module"]
     if not isinstance(module, str) or not module:
         return ""
     count = passes.get(module, 1)
     number = node.get("passes", [1])[-1]
-    return plain_text(f"{module}, pass {number:,} of {count:,}" if count > 1 else module)
+    return one_line(f"{module}, pass {number:,} of {count:,}" if count > 1 else module)
 
 
 def _passes(shown: Sequence[FunctionRow | FoldRow], graph: Graph) -> dict[str, int]:
@@ -198,7 +198,7 @@ def _marked(box: PlannedBox, marks: Sequence[str]) -> PlannedBox:
     """The box with the findings about its members, as lines of a function or rows of a card."""
     if not marks:
         return box
-    words = [StyledText(f"{BAD} {plain_text(text)}", "error", "bold", SMALL_SIZE) for text in marks[:_MOST_MARKS]]
+    words = [StyledText(f"{BAD} {one_line(text)}", "error", "bold", SMALL_SIZE) for text in marks[:_MOST_MARKS]]
     more = len(marks) - len(words)
     if more:
         words.append(StyledText(f"and {more:,} more", "error", size=SMALL_SIZE))

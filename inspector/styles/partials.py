@@ -16,7 +16,8 @@ from inspector.styles.operations import inputs_of, operation
 from inspector.styles.paths import MOST_PATHS, path_sum
 from inspector.styles.plan import LegendEntry, Plan, PlannedBox, PlannedWire, StyledText
 from inspector.styles.subject import Subject
-from inspector.styles.value_text import derivative_text, gradient_text, plain_text, value_inline
+from inspector.styles.value_text import derivative_text, gradient_text, value_inline
+from inspector.typography import one_line
 
 
 def plan_partials(subject: Subject) -> Plan:
@@ -43,7 +44,7 @@ def letters(subject: Subject) -> dict[str, str]:
     for identifier, node in graph.functions():
         tensor = outputs.get((identifier, 0))
         alias = node["alias"]["name"] if "alias" in node else ""  # the name in derivatives
-        names[identifier] = plain_text((numbered_name(graph.tensor(tensor)) if tensor else None) or alias)
+        names[identifier] = one_line((numbered_name(graph.tensor(tensor)) if tensor else None) or alias)
     taken = set(names.values())
     free = (name for number in count(1) if (name := f"v{number}") not in taken)
     return {key: names[key] or next(free) for key in _evaluated(subject)}
@@ -83,7 +84,7 @@ def _box(subject: Subject, identifier: str, node: FunctionRow, names: dict[str, 
 def _lonely_root(subject: Subject, root: str) -> PlannedBox:
     tensor = subject.graph.tensor(root)
     value = value_inline(tensor[subject.moment]["data"], tensor["dtype"], tensor["shape"])
-    return PlannedBox(root, "box", (StyledText(f"{plain_text(tensor['name'] or '?')} = {value}"),))
+    return PlannedBox(root, "box", (StyledText(f"{one_line(tensor['name'] or '?')} = {value}"),))
 
 
 def _edges(subject: Subject, names: dict[str, str]) -> list[PlannedWire]:

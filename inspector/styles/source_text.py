@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from inspector.styles.shown_name import shown_name
-from inspector.styles.value_text import plain_text, sides_text
+from inspector.styles.value_text import sides_text
+from inspector.typography import one_line
 from inspector.typography.formula_format import format_source
 
 _LONGEST_FACTOR = 16
@@ -26,6 +27,6 @@ def short_formula(code: str, longest: int) -> str:
 def constant_name(constant: dict[str, Any]) -> str:
     """What a constant is called where its value has no place: its name, its source text if that is short, or its
     shape; empty for a number without a name."""
-    source = short_formula(plain_text(constant.get("expression") or ""), _LONGEST_FACTOR)
+    source = short_formula(one_line(constant.get("expression") or ""), _LONGEST_FACTOR)
     sides = sides_text(constant.get("shape") or ())
     return shown_name(constant) or (source or sides if sides else "")

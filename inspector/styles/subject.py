@@ -15,7 +15,8 @@ from inspector.graph.values import Value
 from inspector.options.choices import Arrows, Detail
 from inspector.options.figure_options import FigureOptions
 from inspector.styles.plan import Head
-from inspector.styles.value_text import edge_text, plain_text, sum_text
+from inspector.styles.value_text import edge_text, sum_text
+from inspector.typography import one_line
 
 MANY_FUNCTIONS = 30
 """Maximum functions for which a figure shows AccumulateGrads by default."""
@@ -119,6 +120,6 @@ class Subject(Struct, frozen=True):
     def name(self, tensor: TensorRow) -> str:
         """The name of a tensor, else the expression that computed it, else the module that gave it out, else an
         empty text."""
-        return plain_text(
+        return one_line(
             numbered_name(tensor) or tensor.get("expression") or output_of(self.topology, tensor["grad_fn"])
         )

@@ -16,8 +16,7 @@ from inspector.styles.alt_text import root_codes
 from inspector.styles.plan import SMALL_SIZE, TITLE_SIZE, LegendEntry, StyledText
 from inspector.styles.shown_name import shown_name
 from inspector.styles.subject import Subject
-from inspector.styles.value_text import plain_text
-from inspector.typography import change_text, format_number, pluralize
+from inspector.typography import change_text, format_number, one_line, pluralize
 
 LONGEST_CODE = 48
 """Characters of code that a title repeats."""
@@ -37,7 +36,7 @@ def title(subject: Subject) -> tuple[StyledText, ...]:
     if subject.call:
         ink = "gradient" if subject.ran else "quiet"
         words.append(StyledText(subject.moment, ink, "bold", TITLE_SIZE))
-        words.append(StyledText(_short_call(plain_text(subject.call)), ink, "mono", TITLE_SIZE))
+        words.append(StyledText(_short_call(one_line(subject.call)), ink, "mono", TITLE_SIZE))
     return tuple(words)
 
 
@@ -53,12 +52,12 @@ def _short_call(call: str) -> str:
 def figure_name(graph: Graph, title: str) -> tuple[StyledText, ...]:
     """The title, else the code that created the root, in short, else the names of the roots; else nothing."""
     if title:
-        return (StyledText(plain_text(title), "ink", "medium", TITLE_SIZE),)
+        return (StyledText(one_line(title), "ink", "medium", TITLE_SIZE),)
     names = [shown_name(graph.tensor(root)) for root in dict.fromkeys(graph.roots) if root in graph.rows]
     written = [code.removeprefix("return ") for code in root_codes(graph)]
     if names and all(names) and any(map(_is_tuple, written)):
         written = []  # it does not say which of its parts is the root
-    code = _short_code(plain_text("; ".join(written))) or ", ".join(filter(None, names))
+    code = _short_code(one_line("; ".join(written))) or ", ".join(filter(None, names))
     return (StyledText(code, "ink", "mono", TITLE_SIZE),) if 0 < len(code) <= LONGEST_CODE else ()
 
 
@@ -101,7 +100,7 @@ def notes(subject: Subject) -> tuple[StyledText, ...]:
 def raised(subject: Subject) -> tuple[StyledText, ...]:
     """The error of backward."""
     error = subject.graph.error if subject.ran else None
-    return (StyledText(plain_text(error), "error"),) if error else ()
+    return (StyledText(one_line(error), "error"),) if error else ()
 
 
 def scale(subject: Subject) -> tuple[StyledText, ...]:
@@ -143,7 +142,7 @@ def _aliases(subject: Subject) -> Iterator[StyledText]:
             if "alias" in node]  # fmt: skip
     shown = [(name, text) for name, text in held if text]
     for name, text in sorted(shown, key=lambda item: (len(item[0]), item[0]))[:_MOST_ALIASES]:
-        yield StyledText(plain_text(f"{name} = {text}"), "quiet", size=SMALL_SIZE)
+        yield StyledText(one_line(f"{name} = {text}"), "quiet", size=SMALL_SIZE)
 
 
 def _meaning(subject: Subject, function: str) -> str | None:

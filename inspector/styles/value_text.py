@@ -34,11 +34,6 @@ def sides_text(shape: Sequence[int]) -> str:
     return f"[{shape[0]}]" if len(shape) == 1 else "×".join(map(str, shape))  # noqa: RUF001
 
 
-def plain_text(text: str) -> str:
-    """Text on one line, with single spaces and without control characters."""
-    return one_line(text)
-
-
 def matrix_rows(value: Value) -> tuple[str, ...] | None:
     """A vector or matrix of up to 3 by 3 as one text per row; None for other values."""
     if not isinstance(value, list) or not value or len(value) > _MATRIX_SIDE:
@@ -182,7 +177,7 @@ def sum_text(contributions: Sequence[Value], total: Value, sign: str = "=") -> s
 
 def symbol_text(expression: str) -> str:
     """A derivative in mathematical notation: `2*x` as 2x, `3*x**2` as 3x², a sum in brackets."""
-    text = format_formula(plain_text(expression))
+    text = format_formula(one_line(expression))
     return f"({text})" if is_sum(text) or text.startswith(MINUS) else text
 
 

@@ -15,7 +15,14 @@ from inspector.tensor_stats import on_device
 from inspector.tensor_stats.element_order import UNARRANGED, packed_elements
 from inspector.tensor_stats.histogram import sample
 from inspector.tensor_stats.memory_extent import MemoryExtent, extent_of, in_memory_order, is_dense, memory_extent
-from inspector.tensor_stats.plain_tensor import ORDINARY, dtype_name, is_ordinary, plain_tensor, stored
+from inspector.tensor_stats.plain_tensor import (
+    ORDINARY,
+    dtype_name,
+    is_ordinary,
+    lacks_memory,
+    plain_tensor,
+    stored,
+)
 from inspector.tensor_stats.row_shares import blocks_are_alike, must_be_alike
 from inspector.tensor_stats.small_tensor_pool import MeasuredTensor, NormsByKey, SmallTensorPool, fits
 from inspector.tensor_stats.statistics import (
@@ -308,7 +315,7 @@ class Batch:
         met = self._met.get(key) or (None if self._earlier is None else self._earlier._met.get(key))
         if met is not None and met[1] == version and met[2] and met[0]() is memory:
             return _Summary(tensor, met[3], arranged)
-        if tensor.dtype not in REDUCED_AS_THEY_ARE or tensor.numel() <= FULL or not memory.nbytes():
+        if tensor.dtype not in REDUCED_AS_THEY_ARE or tensor.numel() <= FULL or lacks_memory(tensor, memory):
             return None
         if tensor.is_nested or is_transformed(tensor):
             return None

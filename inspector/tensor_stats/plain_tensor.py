@@ -52,6 +52,15 @@ def has_memory(tensor: torch.Tensor) -> bool:
     return tensor.layout is torch.strided and not tensor.is_nested
 
 
+def lacks_memory(tensor: torch.Tensor, memory: torch.UntypedStorage) -> bool:
+    """Whether the storage of a tensor was resized to less than its elements, which must not be read then."""
+    if tensor.is_contiguous():
+        reach = tensor.numel() - 1
+    else:
+        reach = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    return reach >= 0 and (tensor.storage_offset() + reach + 1) * tensor.itemsize > memory.nbytes()
+
+
 def is_shared(tensor: torch.Tensor) -> bool:
     """Whether a tensor shares its memory with a numpy array, in either direction. torch does not resize such
     storages."""
@@ -90,12 +99,13 @@ def plain_tensor(tensor: torch.Tensor) -> tuple[torch.Tensor | None, str]:
     if tensor.is_quantized:
         return None, "quantized tensor"
     try:
-        is_freed = tensor.layout is torch.strided and tensor.untyped_storage().nbytes() == 0 and tensor.numel() > 0
+        is_freed = tensor.layout is torch.strided and lacks_memory(tensor, tensor.untyped_storage())
     except NotImplementedError:  # a batched gradient has no storage
         rows = without_batching(tensor)
         return (None, f"a {type(tensor).__name__} without a storage") if rows is None else (rows.detach(), "")
     if is_freed:
-        return None, "its storage is empty (sharded or freed)"
+        state = "too small" if tensor.untyped_storage().nbytes() else "empty"
+        return None, f"its storage is {state} (sharded or freed)"
     return tensor.detach() if tensor.requires_grad and torch.is_grad_enabled() else tensor, ""
 
 

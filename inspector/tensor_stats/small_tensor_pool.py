@@ -240,7 +240,7 @@ class _Samples:
 
 
 def _send_row_norms(matrix: torch.Tensor, layout: Layout, wanted: list[_Wanted]) -> None:
-    """Tell the norms of the rows of some of the tensors in a matrix, apart from those that are alike, which the
+    """Send the norms of the rows of some of the tensors in a matrix, apart from those that are alike, which the
     sums of their squares nearly always show."""
     sums = _rows_of(matrix, layout, wanted).square().sum(2)
     alike = are_surely_alike(sums.numpy()).tolist()

@@ -39,7 +39,7 @@ _MODIFIED = "modified by an inplace operation"
 
 
 class SavedTensorState(Struct):
-    """One tensor saved by a Node. A Struct, since there are thousands: it is made in a tenth of the time.
+    """One tensor saved by a Node.
 
     state: held, modified (in place since), packed (by a hook), released, empty or unknown.
     tensor: the live tensor if it is held or modified, else None.

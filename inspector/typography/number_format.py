@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
-from inspector.graph.values import Value, is_number, is_summary, is_unknown
+from inspector.graph.values import Value, flat_elements, is_number, is_summary, is_unknown
 
 MINUS = "\N{MINUS SIGN}"
 IN_FULL = 10**6  # integers below this keep all of their digits
@@ -40,7 +39,7 @@ def change_text(before: Value, after: Value) -> str:
     """`13 → 130`, `[1, 2] → [0.1, 0.2]`, for more than three elements `norm 4 → norm 0.01`."""
     if is_summary(before) and is_summary(after):
         return f"norm {value_text(before['norm'])} → norm {value_text(after['norm'])}"
-    flat = _flat(before), _flat(after)
+    flat = flat_elements(before), flat_elements(after)
     if len(flat[0]) > _WRITTEN:
         norms = [math.hypot(*map(abs, numbers)) for numbers in flat]
         return f"norm {format_number(norms[0])} → norm {format_number(norms[1])}"
@@ -49,10 +48,6 @@ def change_text(before: Value, after: Value) -> str:
 
 _WRITTEN = 3
 """Maximum number of elements that are written."""
-
-
-def _flat(value: Value) -> list[Any]:
-    return [number for item in value for number in _flat(item)] if isinstance(value, list) else [value]
 
 
 def value_text(value: Value) -> str:

@@ -40,7 +40,7 @@ from inspector.diagnosis.rule import Place, Rule
 from inspector.diagnosis.wording import at_line, number
 from inspector.graph.node_names import op_of, without_backward
 from inspector.graph.value_norms import value_norm
-from inspector.graph.values import is_unknown
+from inspector.graph.values import flat_elements, is_unknown
 from inspector.report import Finding
 
 _WHY = {
@@ -157,15 +157,7 @@ def _may_be_masked(call: BackwardView, node: str) -> bool:
     row = call.functions[node]["gradient"]
     if isinstance(row, dict):
         return bool(row.get("zeros"))
-    return value_norm(row) == 0 or (isinstance(row, list) and 0.0 in _flat(row))
-
-
-def _flat(value: object) -> Iterator[object]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _flat(item)
-    else:
-        yield value
+    return value_norm(row) == 0 or (isinstance(row, list) and 0.0 in flat_elements(row))
 
 
 RULE = Rule("non-finite-gradient", "error", ("grads",), check, __doc__)

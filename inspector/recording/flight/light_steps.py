@@ -1,7 +1,8 @@
-"""Steps of which the root, the learning rate and the gradients are noted, and nothing else is due.
+"""Light steps: the root, the learning rate and the gradients are noted, and nothing else is due.
 
-What runs in each of these steps is written out here, on few objects, as in `nap`: nothing of ours is in the caches
-of the processor by then. The rest of the work is done for several steps at once, when its code is in the caches.
+What runs in each of these steps is written out here and touches few objects, as in `nap`, since the script's own
+work has displaced the recorder's code from the processor's caches by then. The rest is done for several steps at
+once.
 """
 
 from __future__ import annotations
