@@ -422,6 +422,8 @@ def _launch(arguments: Sequence[str], options: Options) -> None:
 def run() -> NoReturn:
     """Entry point of the commands `inspect` and `inspect-autograd`; ends the process."""
     parameters = _parameters(sys.argv[1:])
+    if parameters["module"] is None and len(parameters["arguments"]) > 1:
+        parameters = _with_options_after_report(parameters)
     arguments = parameters["arguments"]
     try:
         options = _options(parameters)
@@ -450,6 +452,19 @@ def run() -> NoReturn:
     except (ScriptError, OptionError) as error:
         _complain(str(error))
     finish(exit)
+
+
+def _with_options_after_report(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The parameters with those after a saved report, which takes no arguments of its own as a script does."""
+    report, *rest = parameters["arguments"]
+    if report in (*_SUBCOMMANDS, *_LAUNCHERS) or _saved_report(report) is None:
+        return parameters
+    before = sys.argv[1 : len(sys.argv) - len(rest) - 1]
+    parameters = _parameters([*before[: -1 if before[-1:] == ["--"] else None], *rest, "--", report])
+    others = [argument for argument in parameters["arguments"] if argument not in ("--", report)]
+    if others:
+        _complain(f"unexpected argument {others[0]!r}: a saved report is drawn on its own")
+    return parameters
 
 
 _READS_ARGUMENTS = re.compile(rb"\b(argv|argparse|parse_args|click|typer|fire|absl|getopt|docopt|hydra|tyro)\b")

@@ -416,6 +416,35 @@ def test_a_saved_report_with_other_options(inspect_script):
     assert (ran.folder / "dark.svg").read_text() != (ran.folder / "light.svg").read_text()
 
 
+def test_options_after_a_saved_report_are_ours(inspect_script):
+    inspect_script(SQUARE)
+    for words in (
+        (f"{OUTPUT}/report.json", "--theme", "dark", "-o", "after.svg"),
+        ("--theme", "dark", OUTPUT, "-o", "after.svg"),
+        ("--", f"{OUTPUT}/report.json", "-o", "after.svg", "--theme=dark"),
+    ):
+        before = inspect_script.command("--theme", "dark", "-o", "before.svg", f"{OUTPUT}/report.json")
+        after = inspect_script.command(*words)
+        assert before.status == after.status == 0, after.stderr
+        picture = after.folder / "after.svg"
+        assert picture.read_bytes() == (before.folder / "before.svg").read_bytes(), words
+        picture.unlink()
+
+
+@pytest.mark.parametrize(
+    ("rest", "told"),
+    [
+        (["more.json"], "unexpected argument 'more.json': a saved report is drawn on its own"),
+        (["--theme", "blue"], "'blue' is not one of"),
+        (["--styles", "circuit"], "No such option"),
+    ],
+)
+def test_what_else_follows_a_saved_report_is_told(rest, told, inspect_script):
+    inspect_script(SQUARE)
+    ran = inspect_script.command(f"{OUTPUT}/report.json", *rest)
+    assert ran.status == 2 and ran.stdout == "" and told in ran.stderr
+
+
 def test_a_saved_report_without_the_call_asked_for(inspect_script):
     inspect_script(LOOP)
     ran = inspect_script.command("--backward", "7", f"{OUTPUT}/report.json")
