@@ -14,7 +14,9 @@ from steady_trainings import SLOW, STEADY
 from test_page_data import unpacked
 
 from inspector.diagnosis import RULES
+from inspector.plots.timeline_plot import plot_timeline
 from inspector.report import ReportError, load
+from inspector.typography import width
 
 EVERY_STEP = ("-f", "json", "--budget", "100%")
 LATE = {name for name, rule in RULES.items() if "timeline" in rule.needs}
@@ -235,6 +237,26 @@ def test_the_timeline_is_drawn_again_from_the_report(inspect_script: ScriptRunne
     assert again.status == 0, again.stderr
     assert (ran.folder / "again" / "timeline.svg").read_text("utf-8") == picture
     assert "the last loss was NaN" in " ".join(again.stderr.split())
+
+
+def test_no_line_of_a_trigger_crosses_the_number_of_a_step(inspect_script: ScriptRunner) -> None:
+    fault = next(fault for fault in NOT_FINITE if fault.name == "sqrt at zero")
+    ran = inspect_script(fault.code, options=("-f", "json", "--budget", "100%", "--text", "plain"))
+    report = load(ran.folder / OUTPUT / "report.json")
+    assert report.timeline is not None
+    (trigger,) = report.timeline["triggers"]
+    assert trigger["step"] == 40
+    for step in (1, 9, 10, 11, 40, 59, 60):  # beside and on numbers of the axis
+        trigger["step"] = step
+        scene = plot_timeline(report).scene
+        (_, panel) = scene.panels
+        (axis,) = [box for box in panel.boxes if box.id == "steps"]
+        (line,) = [wire for wire in panel.wires if wire.id == "trigger.0.line"]
+        assert line.points[-1][1] > axis.area.bottom, "it passes the axis on its way to its text"
+        numbers = [run for run in axis.texts if run.text != "step"]
+        assert len(numbers) >= 6
+        for run in numbers:
+            assert abs(run.x - line.points[0][0]) > width(run.text, run.size) / 2, (step, run.text)
 
 
 def test_a_report_without_a_timeline_is_refused(inspect_script: ScriptRunner) -> None:

@@ -28,7 +28,9 @@ _MARGIN, _GAP = 24.0, 12.0
 _NAME_WIDTH = 200.0
 _HEAD, _LOSS, _BETWEEN = 84.0, 92.0, 28.0
 _ROW, _ROW_GAP, _LEGEND = 30.0, 3.0, 62.0
-_HATCH = 8.0
+_HATCH, _SIDE = 8.0, 14.0
+_CLEAR = 4.0
+"""Between the number of a step and the line of a trigger."""
 _DECADES = 3.0
 """A loss that spans more powers of ten is drawn on a logarithmic scale."""
 
@@ -60,12 +62,16 @@ def plot_timeline(report: Report) -> Figure:
         place = Rectangle(steps.x, area.y + row * (_ROW + _ROW_GAP), STEPS_WIDTH, _ROW)
         heat.append(_layer(layer, name, steps, place, scale))
         wires += _hatching(layer, steps, place)
-    boxes.append(_step_texts(steps, area.bottom))
     marks = TriggerMarks(report, timeline["triggers"], steps, top, area.bottom)
+    boxes.append(_step_texts(steps, area.bottom, marks.crossings))
     boxes += marks.boxes()
     wires += marks.wires()
     bottom = max(area.bottom + TICKS_HEIGHT + marks.height, area.bottom + TICKS_HEIGHT + _LEGEND)
-    boxes += _legend(scale, any(any(layer.broken) for layer in layers), area.bottom + TICKS_HEIGHT + LINE)
+    boxes += _legend(scale, area.bottom + TICKS_HEIGHT + LINE)
+    if any(any(layer.broken) for layer in layers):
+        swatch = Rectangle(_MARGIN, area.bottom + TICKS_HEIGHT + LINE + 3 * _SIDE, 2 * _SIDE, _SIDE)
+        heat.append(_legend_of_hatching(swatch))
+        wires += _hatch_lines(swatch, "legend.broken")
     whole = Rectangle(0.0, 0.0, steps.x + STEPS_WIDTH + _MARGIN + 14, float(round(bottom + _MARGIN)))
     panels = (Panel("layers", whole, tuple(heat)), Panel("timeline", whole, tuple(boxes), tuple(wires)))
     scene = Scene(whole.width, whole.height, panels, _heading(report, timeline), _description(layers, timeline))
@@ -184,31 +190,43 @@ def _hatching(layer: Series, steps: StepAxis, area: Rectangle) -> Iterator[Wire]
                 spans[-1][1] = end
             else:
                 spans.append([x, end])
-    number = 0
-    for left, right in spans:
-        x = left - area.height + _HATCH / 2
-        while x < right:
-            start, end = max(x, left), min(x + area.height, right)
-            if end - start > 0.5:
-                points = [(start, area.bottom - (start - x)), (end, area.bottom - (end - x))]
-                yield spline_through(f"layer.{layer.name}.hatch.{number}", points, "gradient", 1.4)
-                number += 1
-            x += _HATCH
+    for number, (left, right) in enumerate(spans):
+        yield from _hatch_lines(
+            Rectangle(left, area.y, right - left, area.height), f"layer.{layer.name}.hatch.{number}"
+        )
+
+
+def _hatch_lines(area: Rectangle, name: str) -> Iterator[Wire]:
+    """Diagonal lines over an area."""
+    number, x = 0, area.x - area.height + _HATCH / 2
+    while x < area.right:
+        start, end = max(x, area.x), min(x + area.height, area.right)
+        if end - start > 0.5:
+            points = [(start, area.bottom - (start - x)), (end, area.bottom - (end - x))]
+            yield spline_through(f"{name}.{number}", points, "gradient", 1.4)
+            number += 1
+        x += _HATCH
 
 
 # ---- the steps --------------------------------------------------------------------------------------------
 
 
-def _step_texts(steps: StepAxis, top: float) -> Box:
+def _step_texts(steps: StepAxis, top: float, crossings: Sequence[float]) -> Box:
+    """The numbers of steps, but for those that the line of a trigger would cross."""
     baseline = top + _GAP + cap_height(SMALL_SIZE)
-    ticks = [tick for tick in axis_ticks(0.0, float(steps.count), most=7) if tick == int(tick)]
-    texts = [
+    ticks = [max(tick, 1.0) for tick in axis_ticks(0.0, float(steps.count), most=7) if tick == int(tick)]
+    runs = [
         TextRun(steps.place(tick), baseline, f"{int(tick):,}", SMALL_SIZE, "regular", "quiet", "middle")
-        for tick in (max(tick, 1.0) for tick in ticks)
+        for tick in ticks
     ]
+    texts = [run for run in runs if not any(_is_near(run, x) for x in crossings)]
     texts.append(TextRun(_MARGIN, baseline, "step", SMALL_SIZE, "medium"))
     area = Rectangle(_MARGIN, top, steps.x + STEPS_WIDTH - _MARGIN, TICKS_HEIGHT)
     return Box("steps", area, "plain", texts=tuple(texts))
+
+
+def _is_near(centred: TextRun, x: float) -> bool:
+    return abs(centred.x - x) < width(centred.text, centred.size) / 2 + _CLEAR
 
 
 # ---- title and legend -------------------------------------------------------------------------------------
@@ -232,30 +250,30 @@ def _title(report: Report, timeline: Timeline) -> Box:
     return Box("title", Rectangle(_MARGIN, _MARGIN, STEPS_WIDTH, 54.0), "plain", texts=runs)
 
 
-def _legend(scale: tuple[float, float] | None, is_broken: bool, top: float) -> Iterator[Box]:
+def _legend(scale: tuple[float, float] | None, top: float) -> Iterator[Box]:
     """What the colours mean."""
-    x, side = _MARGIN, 14.0
-    if scale is not None:
-        low, high = (format_number(value) for value in scale)
-        start = x + width("norm", SMALL_SIZE) + _GAP
-        bands = tuple(
-            Band(Rectangle(start + number * side, top, side, side), ink) for number, ink in enumerate(SCALE)
-        )
-        end = start + side * len(SCALE)
-        baseline = top + side + 6 + cap_height(SMALL_SIZE)
-        texts = (
-            TextRun(x, top + side - 2, "norm", SMALL_SIZE, "regular", "quiet"),
-            TextRun(start, baseline, low, SMALL_SIZE, "regular", "quiet"),
-            TextRun(end, baseline, high, SMALL_SIZE, "regular", "quiet", "end"),
-        )
-        yield Box("legend.norm", Rectangle(x, top, end - x, 2 * side + 8), "plain", bands=bands, texts=texts)
-    if is_broken:
-        y = top + 3 * side
-        stripes = [Band(Rectangle(x, y, 2 * side, side), "changed")]
-        places = [x + share * side for share in (0.25, 0.85, 1.45)]
-        stripes += [Band(Rectangle(place, y, side / 4, side), "gradient") for place in places]
-        text = TextRun(x + 2 * side + _GAP, y + side - 2, "not finite", SMALL_SIZE, "regular", "quiet")
-        yield Box("legend.broken", Rectangle(x, y, 130.0, side), "plain", bands=tuple(stripes), texts=(text,))
+    if scale is None:
+        return
+    x, low, high = _MARGIN, *(format_number(value) for value in scale)
+    start = x + width("norm", SMALL_SIZE) + _GAP
+    bands = tuple(
+        Band(Rectangle(start + number * _SIDE, top, _SIDE, _SIDE), ink) for number, ink in enumerate(SCALE)
+    )
+    end = start + _SIDE * len(SCALE)
+    baseline = top + _SIDE + 6 + cap_height(SMALL_SIZE)
+    texts = (
+        TextRun(x, top + _SIDE - 2, "norm", SMALL_SIZE, "regular", "quiet"),
+        TextRun(start, baseline, low, SMALL_SIZE, "regular", "quiet"),
+        TextRun(end, baseline, high, SMALL_SIZE, "regular", "quiet", "end"),
+    )
+    yield Box("legend.norm", Rectangle(x, top, end - x, 2 * _SIDE + 8), "plain", bands=bands, texts=texts)
+
+
+def _legend_of_hatching(swatch: Rectangle) -> Box:
+    """A hatched swatch stands for gradients that are not finite; its lines are wires of their own."""
+    text = TextRun(swatch.right + _GAP, swatch.bottom - 2, "not finite", SMALL_SIZE, "regular", "quiet")
+    whole = Rectangle(swatch.x, swatch.y, 130.0, swatch.height)
+    return Box("legend.broken", whole, "plain", bands=(Band(swatch, "changed"),), texts=(text,))
 
 
 def _description(layers: Sequence[Series], timeline: Timeline) -> str:

@@ -37,6 +37,11 @@ class TriggerMarks:
         """The height of the texts."""
         return LINE * (2 * min(len(self._triggers), MOST_TRIGGERS) + 1)
 
+    @property
+    def crossings(self) -> list[float]:
+        """Where lines pass the numbers of the steps on the way to their texts."""
+        return [self._steps.place(found["step"]) for found in self._triggers[:MOST_TRIGGERS]]
+
     def wires(self) -> Iterator[Wire]:
         """The dashed lines."""
         for number, found in enumerate(self._triggers):
