@@ -351,6 +351,24 @@ def test_what_a_hook_made_of_the_gradient_is_shown() -> None:
     assert "2x · 1 = 4   → 5" in said(graph)
 
 
+@pytest.mark.parametrize("width", [70, 72, 74, 76, 78, 80, 90, 100])
+def test_a_sum_of_tensors_is_whole_in_every_width(width: int) -> None:
+    matrix = {"dtype": "float32", "shape": [64, 16], "norm": 9.786}
+    program = Program().leaf("encoder_weight", matrix)
+    program.op("hidden", "AddmmBackward0", matrix, [("encoder_weight", None, 1.0)])
+    program.op("length_of_hidden", "LinalgVectorNormBackward0", matrix, [("hidden", None, 1.0)])
+    program.op("unit_of_hidden", "DivBackward0", matrix, [("hidden", None, 1.0), ("length_of_hidden", None, 1.0)])
+    program.op("loss", "MeanBackward0", 7.872, [("unit_of_hidden", None, 1.0)])
+    graph = program.graph("loss")
+    for _, row in graph.functions():
+        row["gradient"] = 1.0 if row["name"] == "MeanBackward0" else {**matrix, "norm": 0.2677}
+    for _, _, edge in graph.edges("next"):
+        edge["gradient"] = {**matrix, "norm": 0.07464}
+    drawing = said(graph, width).partition("is_leaf")[0]
+    totals = [line for line in drawing.splitlines() if "→" in line]
+    assert totals and all(line.endswith("→ norm 0.2677") and len(line) <= width for line in totals)
+
+
 def test_many_terms_are_cut() -> None:
     program = Program().leaf("x", 1.0)
     program.op("y", "StackBackward0", 1.0, [("x", "1", 1.0)] * 6)

@@ -50,6 +50,14 @@ def test_shapes_and_scalars_are_whole_where_lists_lose_their_end() -> None:
     assert lines[3].startswith("b     [0.1, 0.2") and "\N{HORIZONTAL ELLIPSIS}" in lines[3]
 
 
+@pytest.mark.parametrize("width", range(38, 60))
+def test_a_label_is_more_than_a_norm(width: int) -> None:
+    (_, line) = columns(table(("1", "hidden.weight.mean() = float32[64, 1] norm 97.26", "x")), width, [(1, 8)], 1)
+    label, _, content = line.plain.partition(" = ")
+    assert content.startswith("f") and "[64, 1]" in content
+    assert len(label.rpartition("  ")[2]) >= 12 or "norm" not in content
+
+
 def test_where_there_is_room_types_are_written_out() -> None:
     rows = table(("x", "float32[8, 3]", "None"), ("y", "bfloat16[8]", "None"))
     assert "float32[8, 3]" in columns(rows, 80, [(1, 8)])[1].plain

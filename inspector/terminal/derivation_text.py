@@ -147,7 +147,7 @@ def _aligned(written: Sequence[ArithmeticText]) -> list[Text]:
     margin = max((cell_len(before) for before, _ in written), default=0)
     return [
         Text.assemble(
-            " " * (margin - cell_len(before)) if before or is_number(content) else "", before, gradient(content)
+            " " * (margin - cell_len(before)) if is_number(content) else "", before, gradient(content)
         )
         for before, content in written
     ]

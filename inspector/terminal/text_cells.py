@@ -24,7 +24,7 @@ STRONG = "bold"
 _GAP, _NARROW_GAP = 3, 2
 _MOST_LETTERS = 6
 _EQUALS = " = "
-_SHORT_LABEL, _LEAST_LABEL = 12, 6
+_SHORT_LABEL, _LEAST_LABEL = 12, 12
 """Width of a label whose value is too wide, and the minimum."""
 _RIGHT_TO_LEFT = ("R", "AL", "AN")
 _LEFT_TO_RIGHT_MARK = "\u200e"
