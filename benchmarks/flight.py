@@ -119,6 +119,16 @@ def gpt(width: int, batch: int) -> Training:
     return Training(model, lambda: F.cross_entropy(model(ids).flatten(0, 1), ids.flatten()))
 
 
+def gpt2(width: int, batch: int) -> Training:
+    """transformers' GPT-2 with 76 parameters and 438 Nodes."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    ids = torch.randint(0, 100, (batch, 32))
+    shape = GPT2Config(n_layer=LAYERS, n_embd=width, n_head=4, vocab_size=100, n_positions=32)
+    model = GPT2LMHeadModel(shape)
+    return Training(model, lambda: model(ids, labels=ids).loss)
+
+
 def resnet() -> Training:
     model = ResNet((2, 2, 2, 2), bottleneck=False)
     images, labels = torch.randn(4, 3, 32, 32), torch.randint(0, 10, (4,))
@@ -139,6 +149,8 @@ def mlp() -> Training:
 WORKLOADS: dict[str, Callable[[], Training]] = {
     "GPT, width 64, batch 2": lambda: gpt(64, 2),
     "GPT, width 256, batch 8": lambda: gpt(256, 8),
+    "GPT-2 of transformers, width 64, batch 2": lambda: gpt2(64, 2),
+    "GPT-2 of transformers, width 256, batch 8": lambda: gpt2(256, 8),
     "ResNet-18, 32 x 32": resnet,
     "LSTM": lstm,
     "MLP of 3 layers": mlp,
