@@ -14,9 +14,11 @@ from typing import Any
 import networkx
 import pytest
 import torch
+import torch.nn.functional as F
 from columns import Builder, Op, graph, loop, transformer
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 import inspector
 from inspector.export.svg import write_svg
@@ -525,6 +527,45 @@ def test_heads_with_a_name_each_stay_apart_and_their_losses_are_one_stack() -> N
         run().backward()
     boxes = {node["name"] for _, node in fold(recording.calls[0].graph).folds()}
     assert boxes >= {f"heads.{name}" for name in names}
+
+
+class _Small(nn.Module):
+    """Few boxes: each that shows something is opened for want of others."""
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        self.embed, self.norm, self.head = nn.Linear(2, 4), nn.LayerNorm(4), head
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.norm(self.embed(x)))
+
+
+class _Scaled(nn.Linear):
+    """A head that computes more than a product."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return F.normalize(super().forward(input), dim=-1) * 10
+
+
+@pytest.mark.parametrize(
+    ("head", "shape", "casts", "is_closed"),
+    [
+        (nn.Linear(4, 3), (5, 2), False, True),
+        (nn.Linear(4, 3), (5, 2), True, True),
+        (nn.Linear(4, 3, bias=False), (5, 6, 2), False, True),
+        (nn.Linear(4, 3), (5, 6, 2), True, True),
+        (nn.Linear(4, 3, bias=False), (5, 2), True, True),
+        (_Scaled(4, 3), (5, 2), True, False),
+    ],
+)
+def test_a_linear_stays_closed_also_between_casts_and_views(
+    head: nn.Module, shape: tuple[int, ...], casts: bool, is_closed: bool
+) -> None:
+    model = _Small(head)
+    with inspector.record() as recording, torch.autocast("cpu", dtype=torch.bfloat16, enabled=casts):
+        model(torch.randn(shape)).float().square().mean().backward()
+    boxes = {node["name"] for _, node in fold(recording.calls[0].graph).folds()}
+    assert "embed" in boxes and ("head" in boxes) is is_closed
 
 
 def test_one_expression_that_is_long_is_no_loop() -> None:

@@ -13,6 +13,7 @@ from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of
 from inspector.folding.grouping import Grouping
 from inspector.folding.module_paths import mask_digits
 from inspector.graph import Graph
+from inspector.graph.node_kinds import NodeKind, is_kind
 from inspector.options.choices import Depth, check_depth
 from inspector.typography import pluralize
 from inspector.util.gc_pause import gc_paused
@@ -22,7 +23,8 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 MOST_NAMED = 3
 """Maximum boxes of equal parts that the note names; more would fill lines with what stands on them."""
 LEAST_SHOWN = 3
-"""Functions and boxes that a box must hold to be opened for want of others: a Linear shows nothing new."""
+"""Functions and boxes that a box must hold to be opened for want of others: a Linear shows nothing new, nor does
+one between views or casts."""
 
 
 class Room(Struct, frozen=True):
@@ -153,7 +155,7 @@ def _enough(folder: Grouping, items: list[Item], rests: Sequence[Item], room: Ro
         inner = folder.open(part) if part.kind in ("module", "call", "step") else []
         rest = [folder.without_first(box)] if part is not box else []
         more = _count(folder, [*inner, *rest], {})
-        if _count(folder, inner, {}) < LEAST_SHOWN or (count + more - 1 > room.most and count > 1):
+        if _computing(folder, inner) < LEAST_SHOWN or (count + more - 1 > room.most and count > 1):
             closed.append(box)
         else:
             items = [new for item in items for new in ([*inner, *rest] if item is box else [item])]
@@ -187,6 +189,14 @@ def _count(folder: Grouping, items: Sequence[Item], inner: dict[int, list[Item]]
     flags = folder.ground.topology.leaf_flags
     shown = chain.from_iterable([inner.get(id(item), (item,)) for item in items]) if inner else items
     return sum([isinstance(item, FoldedBox) or not flags[item] for item in shown])
+
+
+def _computing(folder: Grouping, items: Sequence[Item]) -> int:
+    """Number of boxes, and of functions that do more than hand on the elements of their input."""
+    flags, names = folder.ground.topology.leaf_flags, folder.ground.topology.functions.names
+    return sum(
+        isinstance(item, FoldedBox) or not (flags[item] or is_kind(names[item], NodeKind.COVERS)) for item in items
+    )
 
 
 def _some(
