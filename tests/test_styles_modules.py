@@ -24,7 +24,7 @@ from inspector.folding.boxes import FoldedBox
 from inspector.graph import Graph
 from inspector.options import FigureOptions
 from inspector.scene import Panel, WeightedWire
-from inspector.styles.modules import THINNEST, WIDEST, _short_name, _size_row
+from inspector.styles.modules import THINNEST, WIDEST, _short_name, _short_names, _size_row
 
 MODULES = FigureOptions(style="modules")
 
@@ -154,10 +154,11 @@ def test_one_of_a_kind_has_no_s_and_one_norm_is_no_range() -> None:
 @pytest.mark.parametrize(
     ("name", "lines"),
     [
-        ("UpsampleNearest2DBackward0", ["UpsampleNearest2D", "Backward"]),
+        ("UpsampleNearestExact2DBackward0", ["UpsampleNearest", "Exact2DBackward"]),
+        ("UpsampleNearest2DBackward0", ["UpsampleNearest2DBackward"]),
         ("BinaryCrossEntropyWithLogitsBackward0", ["BinaryCrossEntropy", "WithLogitsBackward"]),
-        ("LinalgSolveTriangularBackward0", ["LinalgSolve", "TriangularBackward"]),
-        ("AdaptiveMaxPool2DBackward0", ["AdaptiveMax", "Pool2DBackward"]),
+        ("LinalgSolveTriangularBackward0", ["LinalgSolveTriangularBackward"]),
+        ("MaxPool3DWithIndicesDoubleBackward0", ["MaxPool3DWithIndices", "DoubleBackward"]),
         ("MkldnnRnnLayerBackward0", ["MkldnnRnnLayerBackward"]),
         ("ViewBackward0", ["ViewBackward"]),
     ],
@@ -169,9 +170,30 @@ def test_the_name_of_a_node_is_whole_in_two_lines_if_it_is_long(name: str, lines
 
 
 @pytest.mark.parametrize(
+    ("code", "short"),
+    [
+        ("z = z / z.norm(dim=1, keepdim=True)", "z = z / z.norm(…)"),
+        ("loss = (net(x) - y).pow(2).mean()", "loss = (…).pow(2).mean()"),
+        ("loss = nn.functional.cross_entropy(model(x), y)", "loss = cross_entropy(…)"),
+        ("return logits, F.cross_entropy(logits.flatten(0, 1), y)", "logits, cross_entropy(…)"),
+        ("line 9: losses.append(criterion(head(z), y))", "line 9: losses.append(…)"),
+        ("loss = criterion(z, y)", "loss = criterion(z, y)"),
+        ("(prediction_of_a_net - target_of_a_net) = 3", "(prediction_of_a_net - target_of_a_net) = 3"),
+    ],
+)
+def test_a_long_line_of_code_loses_what_is_in_its_brackets(code: str, short: str) -> None:
+    assert _short_names([code, "other"])[code] == short
+
+
+def test_lines_that_differ_in_their_brackets_alone_stay_whole() -> None:
+    names = ["loss = F.cross_entropy(student(x), y)", "loss = F.cross_entropy(teacher(x), y)", "head"]
+    assert _short_names(names) == {name: name for name in names}
+
+
+@pytest.mark.parametrize(
     ("name", "short"),
     [
-        ("model.value_head, pass 1 of 20", "…value_head, pass 1 of 20"),
+        ("a_model.value_head, pass 10 of 20", "…value_head, pass 10 of 20"),
         ("discriminator.4, pass 1 of 2", "discriminator.4, pass 1 of 2"),
         ("model.value_head", "model.value_head"),
         ("line 12, step 2", "line 12, step 2"),

@@ -30,7 +30,7 @@ from inspector.styles.plan import (
 )
 from inspector.typography import cap_height, sanitize, shorten, shorten_name, width
 
-WIDEST_NAME = 260.0
+WIDEST_NAME = 290.0
 WIDEST_VALUE = 250.0
 WIDEST_TEXT = 290.0
 MOST_LINES = 3

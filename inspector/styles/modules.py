@@ -35,6 +35,7 @@ from inspector.styles.plan import (
     PlannedWire,
     StyledText,
 )
+from inspector.styles.source_text import with_empty_brackets, without_packages
 from inspector.styles.subject import Subject
 from inspector.styles.value_text import value_inline
 from inspector.typography import format_number, one_line, pluralize, width
@@ -45,7 +46,7 @@ THINNEST, WIDEST = 1.4, 6.0
 BAD = "!"
 """Marks a NaN or an infinity, as in the terminal."""
 
-WIDEST_PATH, WIDEST_NAME = 250.0, 260.0
+WIDEST_PATH, WIDEST_NAME = 250.0, 290.0
 _DIGITS = re.compile(r"\d+")
 _FLOWS_IN, _OF_PARAMETERS = "gradient in", "of parameters"
 _FEW_BOXES = 8
@@ -55,6 +56,7 @@ _LONGEST_CHIP = 4
 _MOST_MARKS = 3
 _EMPTY = (0.0, 0.0)
 _DASH = "\N{EN DASH}"
+_RETURN = "return "
 
 
 def plan_modules(subject: Subject) -> Plan:
@@ -223,21 +225,31 @@ def _short_names(names: Sequence[str]) -> dict[str, str]:
     counts = Counter(found.values())
     for name, short in found.items():
         if counts[short] > 1:
-            found[name] = f"{name.split('.')[0]}{short}"
+            found[name] = name if _is_code(name) else f"{name.split('.')[0]}{short}"
     counts = Counter(found.values())
     return {name: short if counts[short] == 1 else name for name, short in found.items()}
 
 
 def _short_name(name: str) -> str:
-    """The name of a box, with the end of a long path. A line of code keeps its beginning."""
-    if ": " in name or " = " in name:
-        return name
+    """The name of a box, with the end of a long path, or with empty brackets in a long line of code."""
+    if _is_code(name):
+        bare = without_packages(name)
+        texts = (name, bare, bare.removeprefix(_RETURN))
+        return next(filter(None, (with_empty_brackets(text, _fits_header) for text in texts)), name)
     path, comma, rest = name.partition(", ")
     short = f"{_end_of_path(path)}{comma}{rest}"
     while width(short, MAIN_SIZE, "bold") > WIDEST_NAME and "." in path:  # else its pass is cut
         path = path.partition(".")[2]
         short = f"\N{HORIZONTAL ELLIPSIS}{path}{comma}{rest}"
     return short
+
+
+def _is_code(name: str) -> bool:
+    return ": " in name or " = " in name or name.startswith(_RETURN)
+
+
+def _fits_header(code: str) -> bool:
+    return width(code, MAIN_SIZE, "mono") <= WIDEST_NAME
 
 
 def _is_brief(subject: Subject) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from inspector.styles.shown_name import shown_name
@@ -20,8 +21,35 @@ _SPACE = re.compile(r"(?<!\w) | (?!\w)")
 def short_formula(code: str, longest: int) -> str:
     """Code as a formula without the names of packages and without spaces, which count; empty if it is longer.
     Those between words stay: `a if c else b`."""
-    text = format_source(_PACKAGE.sub("", code.replace(" ** ", "**")))
+    text = format_source(without_packages(code.replace(" ** ", "**")))
     return _SPACE.sub("", text) if 0 < len(text) <= longest else ""
+
+
+def without_packages(code: str) -> str:
+    """`loss = cross_entropy(z, y)` for `loss = nn.functional.cross_entropy(z, y)`."""
+    return _PACKAGE.sub("", code)
+
+
+def with_empty_brackets(code: str, fits: Callable[[str], bool]) -> str:
+    """Code that fits, with brackets emptied if need be: `loss = torch.sigmoid(…).sum()`; empty if it still does
+    not fit, or says nothing any more."""
+    while not fits(code):
+        inside = sorted((end - start, start, end) for start, end in _brackets(code) if end - start > 1)
+        shorter = [f"{code[:start]}…{code[end:]}" for _, start, end in inside]
+        if not shorter:
+            return ""
+        code = next(filter(fits, shorter), shorter[-1])
+    return code if any(map(str.isalpha, code.rpartition(" = ")[2])) else ""
+
+
+def _brackets(code: str) -> Iterator[tuple[int, int]]:
+    """Where the content of each pair of brackets begins and ends."""
+    opened = []
+    for place, letter in enumerate(code):
+        if letter in "([":
+            opened.append(place + 1)
+        elif letter in ")]" and opened:
+            yield opened.pop(), place
 
 
 def constant_name(constant: dict[str, Any]) -> str:

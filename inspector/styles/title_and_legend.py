@@ -15,6 +15,7 @@ from inspector.options.choices import Order
 from inspector.styles.alt_text import root_codes
 from inspector.styles.plan import SMALL_SIZE, TITLE_SIZE, LegendEntry, StyledText
 from inspector.styles.shown_name import shown_name
+from inspector.styles.source_text import with_empty_brackets
 from inspector.styles.subject import Subject
 from inspector.typography import change_text, format_number, one_line, pluralize
 
@@ -57,8 +58,12 @@ def figure_name(graph: Graph, title: str) -> tuple[StyledText, ...]:
     written = [code.removeprefix("return ") for code in root_codes(graph)]
     if names and all(names) and any(map(_is_tuple, written)):
         written = []  # it does not say which of its parts is the root
-    code = _short_code(one_line("; ".join(written))) or ", ".join(filter(None, names))
+    code = with_empty_brackets(one_line("; ".join(written)), _fits_title) or ", ".join(filter(None, names))
     return (StyledText(code, "ink", "mono", TITLE_SIZE),) if 0 < len(code) <= LONGEST_CODE else ()
+
+
+def _fits_title(code: str) -> bool:
+    return len(code) <= LONGEST_CODE
 
 
 def _is_tuple(code: str) -> bool:
@@ -66,29 +71,6 @@ def _is_tuple(code: str) -> bool:
     with contextlib.suppress(SyntaxError, ValueError):
         return isinstance(ast.parse(code, mode="eval").body, ast.Tuple)
     return False
-
-
-def _short_code(code: str) -> str:
-    """Code that fits a title, with brackets emptied if it is long: `loss = torch.sigmoid(…).sum()`; empty if it is
-    still too long, or says nothing any more."""
-    while len(code) > LONGEST_CODE:
-        inside = sorted((end - start, start, end) for start, end in _brackets(code) if end - start > 1)
-        if not inside:
-            return ""
-        enough = (pair for pair in inside if len(code) - pair[0] < LONGEST_CODE)
-        _, start, end = next(enough, inside[-1])
-        code = f"{code[:start]}…{code[end:]}"
-    return code if any(map(str.isalpha, code.rpartition(" = ")[2])) else ""
-
-
-def _brackets(code: str) -> Iterator[tuple[int, int]]:
-    """Where the content of each pair of brackets begins and ends."""
-    opened = []
-    for place, letter in enumerate(code):
-        if letter in "([":
-            opened.append(place + 1)
-        elif letter in ")]" and opened:
-            yield opened.pop(), place
 
 
 def notes(subject: Subject) -> tuple[StyledText, ...]:
