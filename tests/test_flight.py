@@ -14,7 +14,7 @@ from steady_trainings import SLOW, STEADY
 from test_page_data import unpacked
 
 from inspector.diagnosis import RULES
-from inspector.plots.timeline_plot import plot_timeline
+from inspector.plots import plot_timeline
 from inspector.report import ReportError, load
 from inspector.typography import width
 

@@ -48,16 +48,13 @@ def plot_timeline(report: Report) -> Figure:
     every = max((level["every"] for level in timeline["levels"]), default=1)
     steps = StepAxis(float(round(_MARGIN + left + _GAP)), timeline["steps"], ends_of(timeline), every)
     top = _MARGIN + _HEAD
-    boxes: list[Box] = [_title(report, timeline)]
-    wires: list[Wire] = []
-    losses = top
+    boxes, wires, losses = [_title(report, timeline)], list[Wire](), top
     for number, (root, title) in enumerate(zip(roots, titles, strict=True)):
         losses = top + number * (_LOSS + _BETWEEN)
         wires += _loss_line(root, steps, losses, f"loss.{number}" if number else "loss")
         boxes.append(_loss_texts(root, title, steps, losses))
     area = Rectangle(steps.x, losses + _LOSS + _BETWEEN, STEPS_WIDTH, len(layers) * (_ROW + _ROW_GAP))
-    scale = _scale_of(layers)
-    heat: list[Box] = []
+    scale, heat = _scale_of(layers), list[Box]()
     for row, (layer, name) in enumerate(zip(layers, names, strict=True)):
         place = Rectangle(steps.x, area.y + row * (_ROW + _ROW_GAP), STEPS_WIDTH, _ROW)
         heat.append(_layer(layer, name, steps, place, scale))
@@ -67,9 +64,10 @@ def plot_timeline(report: Report) -> Figure:
     boxes += marks.boxes()
     wires += marks.wires()
     bottom = max(area.bottom + TICKS_HEIGHT + marks.height, area.bottom + TICKS_HEIGHT + _LEGEND)
-    boxes += _legend(scale, area.bottom + TICKS_HEIGHT + LINE)
+    legend = area.bottom + TICKS_HEIGHT + LINE
+    boxes += _legend(scale, legend)
     if any(any(layer.broken) for layer in layers):
-        swatch = Rectangle(_MARGIN, area.bottom + TICKS_HEIGHT + LINE + 3 * _SIDE, 2 * _SIDE, _SIDE)
+        swatch = Rectangle(_MARGIN, legend + 3 * _SIDE, 2 * _SIDE, _SIDE)
         heat.append(_legend_of_hatching(swatch))
         wires += _hatch_lines(swatch, "legend.broken")
     whole = Rectangle(0.0, 0.0, steps.x + STEPS_WIDTH + _MARGIN + 14, float(round(bottom + _MARGIN)))
