@@ -118,5 +118,5 @@ def _without_gradient(evidence: Evidence) -> set[str]:
         for name in cut["beyond"] or ()
     }
     frozen = {leaf["name"] for leaf in evidence.leaves if not leaf["requires_grad"]}
-    unharmed = evidence.reached | wrong | frozen | evidence.filled_by_script
+    unharmed = evidence.reached | wrong | frozen | evidence.filled_by_script | evidence.trained_later
     return {name for name in under - unharmed if evidence.is_stepped(name)}
