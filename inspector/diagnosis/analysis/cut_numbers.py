@@ -8,15 +8,12 @@ import re
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.report.row_types import CutRow
 
-_TO_NUMBERS = ("item", "tolist", "numpy")
 _ADDING = ("append", "appendleft", "extend", "insert", "update")
 
 
 def is_number_in(call: BackwardView, cut: CutRow, node: str) -> bool:
     """Whether a number that a Node of this call used is computed from a variable that the statement of a cut
     assigned."""
-    if cut["kind"] not in _TO_NUMBERS:
-        return False
     names = _assigned(cut)
     constants = call.functions[node].get("constants", ()) if names else ()
     texts = [str(row.get("expression") or row["name"] or "") for row in constants]

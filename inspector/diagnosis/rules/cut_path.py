@@ -33,6 +33,7 @@ _SCALES = ("mul", "mul.Scalar", "div", "div.Scalar", "neg")
 """Operations that leave a term of a loss what it is, if they have one input with a graph."""
 
 
+_TO_NUMBERS = ("item", "tolist", "numpy")
 _DRAWS = ("multinomial", "bernoulli", "poisson")
 """Operations that draw integers."""
 
@@ -81,7 +82,7 @@ def _cuts_term(call: BackwardView, cut: CutRow, term: tuple[str, str | None], tr
     """Whether a cut is why a term gives the trained parameters no gradient."""
     adds, made_by = term
     if made_by is None:
-        return (adds in cut["into"] and not _is_meant(call, cut, adds)) or is_number_in(call, cut, adds)
+        return (adds in cut["into"] and not _is_meant(call, cut, adds)) or (cut["kind"] in _TO_NUMBERS and is_number_in(call, cut, adds))
     below = set(call.towards_leaves([made_by]))
     leaves = {call.name(call.leaf_of[node]) for node in below & call.leaf_of.keys()}
     return not leaves & trained and not below.isdisjoint(cut["into"])
