@@ -82,7 +82,8 @@ def _cuts_term(call: BackwardView, cut: CutRow, term: tuple[str, str | None], tr
     """Whether a cut is why a term gives the trained parameters no gradient."""
     adds, made_by = term
     if made_by is None:
-        return (adds in cut["into"] and not _is_meant(call, cut, adds)) or (cut["kind"] in _TO_NUMBERS and is_number_in(call, cut, adds))
+        is_number = cut["kind"] in _TO_NUMBERS and is_number_in(call, cut, adds)
+        return is_number or (adds in cut["into"] and not _is_meant(call, cut, adds))
     below = set(call.towards_leaves([made_by]))
     leaves = {call.name(call.leaf_of[node]) for node in below & call.leaf_of.keys()}
     return not leaves & trained and not below.isdisjoint(cut["into"])
