@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from math import dist
+
+import numpy as np
 
 from inspector.export.drawing_primitives import BADGE_RADIUS
 from inspector.scene import Badge, Box, Panel, Rectangle, Scene, TextRun, Wire
@@ -87,6 +89,30 @@ def _inside(point: Point, area: Rectangle) -> bool:
     )
 
 
+def _bounds(areas: Sequence[Rectangle]) -> np.ndarray:
+    """Left, top, right and bottom of each area."""
+    return np.array([(area.x, area.y, area.right, area.bottom) for area in areas]).reshape(-1, 4)
+
+
+def _met(points: Iterable[Point], areas: np.ndarray) -> list[int]:
+    """The areas that one of these points lies in, by position: thousands of both are too many for Python."""
+    x, y = np.array(list(points)).reshape(-1, 2, 1).transpose(1, 0, 2)
+    left, top, right, bottom = areas.T
+    inside = (left + TOLERANCE < x) & (x < right - TOLERANCE) & (top + TOLERANCE < y) & (y < bottom - TOLERANCE)
+    found: list[int] = inside.any(0).nonzero()[0].tolist()
+    return found
+
+
+def _overlapping(areas: Sequence[Rectangle]) -> Iterator[tuple[int, int]]:
+    """The pairs of areas that overlap, by position."""
+    left, top, right, bottom = _bounds(areas).T
+    for at in range(len(areas) - 1):
+        rest = slice(at + 1, None)
+        is_beside = (left[at] + TOLERANCE < right[rest]) & (left[rest] + TOLERANCE < right[at])
+        is_level = (top[at] + TOLERANCE < bottom[rest]) & (top[rest] + TOLERANCE < bottom[at])
+        yield from ((at, at + 1 + int(other)) for other in (is_beside & is_level).nonzero()[0])
+
+
 def _within(point: Point, box: Box) -> bool:
     """Whether a point lies inside of a box, its border not counted; a circle is round."""
     if box.shape == "circle":
@@ -137,25 +163,23 @@ def _text_outside(panel: Panel) -> Iterator[str]:
 
 
 def _text_collisions(panel: Panel) -> Iterator[str]:
-    areas = [(text.text, text_area(text)) for _, text in texts(panel)]
-    for (one, one_area), (other, other_area) in combinations(areas, 2):
-        if _overlap(one_area, other_area):
-            yield f"text {one!r} lies over {other!r}"
+    found = [text for _, text in texts(panel)]
+    for first, second in _overlapping([text_area(text) for text in found]):
+        yield f"text {found[first].text!r} lies over {found[second].text!r}"
 
 
 def _texts_on_wires(panel: Panel) -> Iterator[str]:
-    areas = [(text.text, text_area(text)) for _, text in texts(panel)]
+    found = [(text.text, text_area(text)) for _, text in texts(panel)]
+    areas = _bounds([area for _, area in found])
     for wire in panel.wires:
-        points = list(sampled(wire.points, 32))
-        for text, area in areas:
-            if any(_inside(point, area) for point in points):
-                yield f"wire {wire.id} runs through text {text!r}"
+        for at in _met(sampled(wire.points, 32), areas):
+            if any(_inside(point, found[at][1]) for point in sampled(wire.points, 32)):
+                yield f"wire {wire.id} runs through text {found[at][0]!r}"
 
 
 def _box_overlaps(panel: Panel) -> Iterator[str]:
-    for one, other in combinations(panel.boxes, 2):
-        if _overlap(one.area, other.area):
-            yield f"boxes {one.id} and {other.id} overlap"
+    for first, second in _overlapping([box.area for box in panel.boxes]):
+        yield f"boxes {panel.boxes[first].id} and {panel.boxes[second].id} overlap"
 
 
 def _loose_ends(panel: Panel) -> Iterator[str]:
@@ -172,12 +196,13 @@ def _loose_ends(panel: Panel) -> Iterator[str]:
 
 
 def _wires_in_boxes(panel: Panel) -> Iterator[str]:
+    areas = _bounds([box.area for box in panel.boxes])
     for wire in panel.wires:
         if _is_legend(wire):
             continue
-        points = list(sampled(wire.points, 32))
-        for box in panel.boxes:
-            if any(_within(point, box) for point in points):
+        for at in _met(sampled(wire.points, 32), areas):
+            box = panel.boxes[at]
+            if any(_within(point, box) for point in sampled(wire.points, 32)):
                 yield f"wire {wire.id} runs through box {box.id}"
 
 

@@ -731,3 +731,36 @@ def test_a_call_has_its_constants_in_a_formula() -> None:
     (key,) = [key for key, node in graph.functions() if node["name"] == "ConvolutionBackward0"]
     assert operation(graph, key).formula == "conv(x, {0})"
     assert operation(graph, key).symbol == "conv"
+
+
+class Heads(torch.nn.Module):
+    """Two layers that one line calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.query, self.key = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        u = (x * 2.0).sin()
+        v = (u * 3.0).cos()
+        h = (v * 4.0).exp()
+        a = self.query(h) * self.key(h)
+        return torch.tanh(a)
+
+
+def _rows_of_leaves(model: torch.nn.Module) -> list[str]:
+    """The names in the tables of gates, one for each leaf."""
+    with inspector.record() as recording:
+        model(torch.ones(2, 2, requires_grad=True)).sum().backward()
+    density = next(one for one in STYLES["circuit"].denser if "with its leaves" in one.name)
+    plan = FramePlans(FigureOptions(style="circuit"), density=density).plan(recording.calls[0].graph, "after")
+    found = [words for box in plan.boxes for words in box.texts if isinstance(words, TextTable)]
+    return [row[0].text for table in found for row in table.cells if row[0].text.endswith(("weight", "bias"))]
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_the_leaves_in_the_tables_of_a_picture_have_different_names(blocks: int) -> None:
+    model = torch.nn.Sequential(*(Heads() for _ in range(blocks)))
+    rows = _rows_of_leaves(model)
+    assert len(set(rows)) == len(list(model.parameters())) == len(rows)
+    assert ("query.weight" in rows) == (blocks == 1), "no longer than they must be"

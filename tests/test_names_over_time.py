@@ -117,3 +117,96 @@ def test_the_same_name_in_two_functions_is_not_one_variable(tmp_path: Path) -> N
         """,
     )
     assert list(_named(graph)) == ["w", "z"]
+
+
+def _meanings(graph: Graph) -> dict[str, set[str]]:
+    """Name → the tensors and constants of a graph that a figure calls so."""
+    found: dict[str, set[str]] = {}
+    for identifier, row in graph.tensors():
+        found.setdefault(numbered_name(row) or "", set()).add(identifier)
+    for _, node in graph.functions():
+        for item in node.get("constants", []):
+            found.setdefault(numbered_name(item) or "", set()).add(item.get("tensor") or repr(item["value"]))
+    found.pop("", None)
+    return found
+
+
+TWICE = {
+    "a parameter and an argument": """
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.tensor([0.5, 0.25]))
+        def forward(self, x, weight):
+            return torch.nn.functional.binary_cross_entropy((x * self.weight).sigmoid(), x, weight=weight)
+    net = Net()
+    L = net(torch.ones(2), torch.tensor([2.0, 3.0]))
+    L.backward()
+    """,
+    "an argument that is added": """
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.bias = torch.nn.Parameter(torch.tensor([0.5, 0.25]))
+        def forward(self, x, bias):
+            return (x * 3 * self.bias + bias).exp().sum()
+    net = Net()
+    L = net(torch.ones(2), torch.tensor([2.0, 3.0]))
+    L.backward()
+    """,
+    "locals of two functions": """
+    w = torch.tensor([0.5, 0.25], requires_grad=True)
+    def f(w):
+        k = torch.tensor([1.0, 2.0])
+        return (w.sin() * k).sum()
+    def g(w):
+        k = torch.tensor([3.0, 4.0])
+        return (w.cos() * k).sum()
+    L = f(w) * g(w)
+    L.backward()
+    """,
+    "numbers of two functions": """
+    w = torch.tensor([0.5, 0.25], requires_grad=True)
+    def f(w):
+        k = 2.5
+        return (w.sin() * k).sum()
+    def g(w):
+        k = 3.5
+        return (w.cos() * k).sum()
+    L = f(w) * g(w)
+    L.backward()
+    """,
+    "a global leaf and a local": """
+    w = torch.tensor([0.5, 0.25], requires_grad=True)
+    def f(v):
+        w = v * 2
+        (w * globals()["w"]).sin().sum().backward()
+    f(torch.tensor([1.0, 2.0], requires_grad=True))
+    """,
+}
+
+
+@pytest.mark.parametrize("code", TWICE.values(), ids=TWICE)
+def test_what_has_one_name_in_different_code_is_told_apart(code: str, tmp_path: Path) -> None:
+    graph, _ = recorded(tmp_path, code)
+    found = _meanings(graph)
+    assert all(len(meanings) == 1 for meanings in found.values()), found
+    assert any(name[-1] in "₁₂" for name in found), "the names of the script meet"
+
+
+def test_one_tensor_under_two_names_and_two_of_two_names_have_no_numbers(tmp_path: Path) -> None:
+    graph, _ = recorded(
+        tmp_path,
+        """
+    a, b = torch.nn.Linear(2, 2, bias=False), torch.nn.Linear(2, 2, bias=False)
+    b.weight = a.weight
+    k = torch.tensor([1.0, 2.0])
+    def f(x, c):
+        return (b(a(x)) * c).sin().sum()
+    L = f(torch.ones(2), k) + (a.weight.exp() * k).sum()
+    L.backward()
+    """,
+    )
+    names = _meanings(graph)
+    assert not [name for name in names if name[-1] in "₀₁₂"], names
+    assert "a.weight" in names and "b.weight" not in names

@@ -472,6 +472,100 @@ def test_actions_that_a_log_prob_scores_are_no_cut_path() -> None:
     assert only(lambda: run(False), "cut-path").evidence["kind"] == "integer"
 
 
+class Kept:
+    """What a step leaves for the next one."""
+
+    def __init__(self) -> None:
+        self.last, self.history = 0.0, [0.0]
+
+
+def in_a_variable(other: nn.Linear, loss: Callable[[Any], None], x: torch.Tensor) -> None:
+    last = 0.0
+    for _ in range(3):
+        loss(lambda base, last=last: base + 0.1 * last)  # type: ignore[misc]
+        last = other(x).square().mean().item()
+
+
+def in_an_average(other: nn.Linear, loss: Callable[[Any], None], x: torch.Tensor) -> None:
+    average = 0.0
+    for _ in range(3):
+        loss(lambda base, average=average: base * average)  # type: ignore[misc]
+        average = 0.9 * average + 0.1 * float(other(x).mean().detach())
+
+
+def in_an_attribute(other: nn.Linear, loss: Callable[[Any], None], x: torch.Tensor) -> None:
+    kept = Kept()
+    for _ in range(3):
+        loss(lambda base: base - kept.last)
+        kept.last = other(x).mean().item()
+
+
+def in_a_list(other: nn.Linear, loss: Callable[[Any], None], x: torch.Tensor) -> None:
+    history = [1.0]
+    for _ in range(3):
+        loss(lambda base: base * (sum(history) / len(history)))
+        history.append(other(x).mean().item())
+
+
+def in_a_tensor(other: nn.Linear, loss: Callable[[Any], None], x: torch.Tensor) -> None:
+    targets = [0.0, 0.0]
+    for _ in range(3):
+        loss(lambda base, targets=targets: base + (base - torch.tensor(targets)).square().mean())  # type: ignore[misc]
+        targets = other(x).flatten().tolist()
+
+
+def printed(other: nn.Linear, loss: Callable[[Any], None], x: torch.Tensor) -> None:
+    for step in range(3):
+        loss(lambda base: base)
+        value = other(x).mean().item()
+        assert f"{step}: {value:.3f}"
+
+
+def collected(other: nn.Linear, loss: Callable[[Any], None], x: torch.Tensor) -> None:
+    values = []
+    for _ in range(3):
+        loss(lambda base: 0.5 * base)
+        values.append(other(x).mean().item())
+    assert sum(values) / len(values) == sum(values) / 3
+
+
+def compared(other: nn.Linear, loss: Callable[[Any], None], x: torch.Tensor) -> None:
+    best, patience = float("inf"), 0.1
+    for _ in range(3):
+        loss(lambda base: base + patience)
+        best = min(best, float(other(x).mean()))
+
+
+def stepped_by(make: Callable[..., None]) -> Callable[[], None]:
+    """A training of one layer, and what another one of the same optimizer computes after each step."""
+
+    def run() -> None:
+        torch.manual_seed(0)
+        net, other, x = nn.Linear(3, 1), nn.Linear(3, 1), torch.ones(2, 3)
+        optimizer = torch.optim.SGD([*net.parameters(), *other.parameters()], lr=0.1)
+
+        def loss(of: Callable[[torch.Tensor], torch.Tensor]) -> None:
+            optimizer.zero_grad()
+            of(net(x).square().mean()).backward()
+            optimizer.step()
+
+        make(other, loss, x)
+
+    return run
+
+
+@pytest.mark.parametrize("make", [in_a_variable, in_an_average, in_an_attribute, in_a_list, in_a_tensor])
+def test_a_number_of_the_step_before_that_the_next_loss_uses_is_a_cut(make: Callable[..., None]) -> None:
+    found = only(stepped_by(make), "detached")
+    assert "other(x)" in found.location["code"]
+    assert sorted(found.parameters) == ["other.bias", "other.weight"]
+
+
+@pytest.mark.parametrize("make", [printed, collected, compared])
+def test_a_number_that_is_only_looked_at_is_no_cut(make: Callable[..., None]) -> None:
+    only(stepped_by(make), "unreachable-parameter")  # which is true: only what is printed depends on it
+
+
 def test_meanings_are_those_of_torchs_own_errors() -> None:
     from inspector.diagnosis.torch_errors import meaning_of
 

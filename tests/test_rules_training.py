@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 from collections.abc import Callable
 from copy import deepcopy
@@ -923,3 +924,71 @@ def test_optimizers_that_are_made_for_a_reason(way: str) -> None:
             optimizer.zero_grad()
 
     assert not [found for found in said(program, watch=12) if found.rule == "rebuilt-optimizer"]
+
+
+# Nodes that other threads create
+
+
+def in_a_thread(function: Callable[[], torch.Tensor]) -> torch.Tensor:
+    """What a function returns in a new thread, whose sequence numbers begin at 0."""
+    found: list[torch.Tensor] = []
+    thread = threading.Thread(target=lambda: found.append(function()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_forwards_of_new_threads_have_no_nodes_in_common(count: int) -> None:
+    def program() -> None:
+        model = net()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(3):
+            losses = [in_a_thread(lambda: model(X).square().mean()) for _ in range(count)]
+            optimizer.zero_grad()
+            torch.stack(losses).sum().backward()
+            optimizer.step()
+
+    assert said(program) == []
+
+
+def test_backwards_of_new_threads_have_no_nodes_in_common() -> None:
+    def program() -> None:
+        model = net()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+        def backward(loss: torch.Tensor) -> torch.Tensor:
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss
+
+        for step in range(4):
+            loss = in_a_thread(lambda: model(X).square().mean()) if step % 2 else model(X).square().mean()
+            optimizer.zero_grad()
+            in_a_thread(lambda loss=loss: backward(loss))  # type: ignore[misc]
+            optimizer.step()
+
+    assert said(program, watch=9) == []  # the watch ends here, in the thread that steps
+
+
+@pytest.mark.parametrize("backward_too", [False, True])
+def test_what_a_thread_carries_over_is_in_the_next_graph(backward_too: bool) -> None:
+    def program() -> None:
+        w = nn.Parameter(torch.ones(()))
+        optimizer = torch.optim.SGD([w], lr=0.1)
+        total = torch.zeros(())
+
+        def added(total: torch.Tensor) -> torch.Tensor:
+            total = total + w * 2.0
+            if backward_too:
+                total.backward(retain_graph=True)  # type: ignore[no-untyped-call]
+            return total
+
+        for _ in range(3):
+            optimizer.zero_grad()
+            total = in_a_thread(lambda total=total: added(total))  # type: ignore[misc]
+            if not backward_too:
+                total.backward(retain_graph=True)  # type: ignore[no-untyped-call]
+            optimizer.step()
+
+    (found,) = [finding for finding in said(program, watch=9) if finding.rule == "growing-graph"]
+    assert found.evidence["contained"] == 2, "without AccumulateGrad"

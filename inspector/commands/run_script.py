@@ -256,7 +256,8 @@ class _Inspection:
         self._reports.update(report, self._watch.originals)
         if report.timeline is not None:
             new = [finding for finding in report.findings if finding not in before.findings]
-            self.output.show_timeline(report, new)
+            gone = [finding for finding in before.findings if finding not in report.findings]
+            self.output.show_timeline(report, new, gone)
         if self._flight.failure is not None:
             self.output.say(f"internal error, steps are no longer recorded: {self._flight.failure}")
 

@@ -76,12 +76,13 @@ class StderrOutput:
         with self._printing():
             show_files(stderr_console(self._stream), [display_path(path) for path in paths])
 
-    def show_timeline(self, report: Report, found: Sequence[Finding]) -> None:
-        """Print what happened after the watched calls. found: the findings that were not printed yet."""
+    def show_timeline(self, report: Report, found: Sequence[Finding], gone: Sequence[Finding]) -> None:
+        """Print what happened after the watched calls. found: the findings that were not printed yet. gone: those
+        that were printed and that later steps refute."""
         from inspector.terminal import show_timeline, stderr_console
 
         with self._printing():
-            show_timeline(stderr_console(self._stream), report, found)
+            show_timeline(stderr_console(self._stream), report, found, gone)
 
     def show_watched(self, timeline: Timeline) -> None:
         """Print how much of the run was watched, as the last line."""

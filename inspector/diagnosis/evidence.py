@@ -151,6 +151,13 @@ class Evidence:
         row = self.optimizers[number]
         return str(row["name"] or row["class"])
 
+    @functools.cached_property
+    def trained_later(self) -> set[str]:
+        """The names of the parameters whose first gradient came after the watched calls, as in the second stage of
+        a training: that they had none before is no fault."""
+        timeline = self.report.timeline
+        return set() if timeline is None else set(timeline.get("first_gradients", ()))
+
     def triggers(self, kind: TriggerKind) -> list[Trigger]:
         """What went wrong in this way in the steps after the watched calls, in the order of the steps."""
         timeline = self.report.timeline

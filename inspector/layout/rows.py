@@ -6,8 +6,9 @@ order at the end of a row is the order at the start of the next. In a vertical f
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from itertools import combinations, pairwise
+from itertools import accumulate, combinations, pairwise
 
 from inspector.layout.host_block import Orientation
 from inspector.layout.problem import Placement
@@ -46,6 +47,8 @@ def best_cuts(
     """
     met = [sum(source <= rank < target for source, target in wires) for rank in range(len(ranks))]
     options = [rank for rank in range(len(ranks) - 1) if 0 < met[rank] <= _MOST_WIRES]
+    count = Counter(hosts)
+    boxes = list(accumulate((count[rank] for rank in range(len(ranks))), initial=0))  # before each rank
 
     def cost(cuts: tuple[int, ...]) -> float:
         bounds = pairwise([-1, *cuts, len(ranks) - 1])
@@ -54,7 +57,7 @@ def best_cuts(
 
     def is_full(cuts: tuple[int, ...]) -> bool:
         bounds = pairwise([-1, *cuts, len(ranks) - 1])
-        return all(sum(before < rank <= last for rank in hosts) >= _LEAST_BOXES for before, last in bounds)
+        return all(boxes[last + 1] - boxes[before + 1] >= _LEAST_BOXES for before, last in bounds)
 
     return min((cuts for cuts in combinations(options, rows - 1) if is_full(cuts)), key=cost, default=())
 

@@ -33,6 +33,7 @@ from inspector.torch_api.frames import GRADCHECK_FILE, TORCH
 from inspector.torch_api.modes import hidden
 from inspector.torch_api.patch import Patch
 from inspector.torch_api.tracers import belongs_to_trace, is_tracing
+from inspector.util.deferred_signals import handle_deferred
 from inspector.util.stand_in_frames import STAND_INS, is_stand_in
 
 _BETWEEN = (TORCH, str(Path(__file__).parent) + os.sep, STAND_INS)
@@ -152,6 +153,7 @@ class EngineHook:
             EngineHook._run,
             EngineHook._run_unseen,
             EngineHook._stop_here,
+            handle_deferred,
             _caller,
             is_stand_in,
         )
@@ -222,6 +224,7 @@ class EngineHook:
             if token is None:
                 self._stop_here()
             try:
+                handle_deferred()
                 result = original(*args, **kwargs)
             except BaseException as error:
                 without_dynamo(self._end, token, None, error)
@@ -231,6 +234,7 @@ class EngineHook:
             self._busy.here, self._busy.token = False, None
             if collects:
                 gc.enable()
+            handle_deferred()
         self._stop_here()
         return result
 

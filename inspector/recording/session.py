@@ -38,6 +38,7 @@ from inspector.torch_api.saved_tensors import HOOKS
 from inspector.torch_api.tensor_references import REFERENCES
 from inspector.tracing.node_reader import FULL_NODES
 from inspector.user_code.paths import UserFiles
+from inspector.util.deferred_signals import signals_deferred
 
 
 class Callbacks(Struct, frozen=True):
@@ -227,6 +228,10 @@ class Session:
 
     def before_backward(self, call: EngineCall) -> _Begun | None:
         """Trace the graph before backward."""
+        with signals_deferred():
+            return self._before(call)
+
+    def _before(self, call: EngineCall) -> _Begun | None:
         if not self._callbacks.is_wanted(call):
             self._count.skips()
             return None
@@ -253,8 +258,11 @@ class Session:
 
     def after_backward(self, token: _Begun | None, result: Any, error: BaseException | None) -> None:
         """Trace the graph after backward."""
-        if token is None:
-            return
+        if token is not None:
+            with signals_deferred():
+                self._after(token, result, error)
+
+    def _after(self, token: _Begun, result: Any, error: BaseException | None) -> None:
         LEAVES_IN_USE.ended()
         try:
             if isinstance(token, CountedCall):
@@ -326,7 +334,8 @@ class Session:
                 return
             self._recorded.is_reported = True
             try:
-                self._callbacks.on_done()
+                with signals_deferred():
+                    self._callbacks.on_done()
             except Exception as error:
                 self._fail(error)
 

@@ -142,6 +142,9 @@ class Timeline(TypedDict):
     levels: list[LevelRow]
     other_graphs: NotRequired[Count]
     """Number of steps that were to be looked into, but whose graph has other Nodes than each recorded call."""
+    first_gradients: NotRequired[dict[str, Positive]]
+    """The parameters of which only steps after the watched calls used a gradient that is not zero, with the first
+    of these steps that was recorded."""
     so_far: NotRequired[bool]
     """Set if the script was still running when this was written."""
     stopped: NotRequired[bool]

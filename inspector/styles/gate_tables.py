@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from inspector.graph.row_types import TensorRow
 from inspector.graph.topology import Pair
 from inspector.graph.value_norms import value_norm
@@ -35,7 +37,7 @@ def gate_table(circuit: Circuit, gate: Gate) -> tuple[StyledText, ...]:
     lines: list[StyledText] = []
     if rows:
         text = "; ".join(" ".join(cell.text for cell in row) for row in rows)
-        lines.append(TextTable(text, "value", cells=_without_shared_prefix(rows, gate.sign)))
+        lines.append(TextTable(text, "value", cells=_without_shared_prefix(circuit, rows, gate.sign)))
     if constants:
         lines.append(StyledText(", ".join(dict.fromkeys(constants)), "quiet", "medium"))
     return tuple(lines)
@@ -85,13 +87,28 @@ def _constant(constant: Constant, digits: int) -> str:
 
 
 def _without_shared_prefix(
-    rows: list[tuple[StyledText, ...]], sign: str
+    circuit: Circuit, rows: list[tuple[StyledText, ...]], sign: str
 ) -> tuple[tuple[StyledText, ...], ...]:
-    """The rows with `weight` for `encoder.weight` if the sign of the gate names the module `encoder`."""
+    """The rows with `weight` for `encoder.weight` if the sign of the gate names the module `encoder`, as far as no
+    other name of the graph ends in the same way."""
+    ends = Counter(end for name in _names(circuit) for end in _ends(name))
     found = []
     for name, *others in rows:
-        module, _, parameter = name.text.rpartition(".")
+        module = name.text.rpartition(".")[0]
         is_said = bool(module) and f"{module.rpartition('.')[2]}(" in sign
-        text = parameter if is_said else name.text
-        found.append((StyledText(text, name.ink, name.face), *others))
+        text = next(end for end in _ends(name.text) if ends[end] < 2 or end == name.text)
+        found.append((StyledText(text if is_said else name.text, name.ink, name.face), *others))
     return tuple(found)
+
+
+def _names(circuit: Circuit) -> set[str]:
+    """The names of the tensors and constants of a graph."""
+    graph = circuit.subject.graph
+    constants = (item for gate in circuit.gates.values() for one in gate.operands if (item := one.constant))
+    return {shown_name(row) for row in (*(tensor for _, tensor in graph.tensors()), *constants)}
+
+
+def _ends(name: str) -> list[str]:
+    """`c`, `b.c` and `a.b.c`: the ends of a path, the shortest first."""
+    parts = name.split(".")
+    return [".".join(parts[start:]) for start in range(len(parts) - 1, -1, -1)]

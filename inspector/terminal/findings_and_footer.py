@@ -87,6 +87,19 @@ def rest(report: Report, most: int) -> list[Text]:
     return [Text(f"and {len(found)} more in the report: {by_severity}", style=QUIET)]
 
 
+def refuted(report: Report, gone: Sequence[Finding], width: int) -> list[Text]:
+    """`withdrawn`: the findings on the first steps that do not hold for the run, and since when."""
+    first = {} if report.timeline is None else report.timeline.get("first_gradients", {})
+    replaced = {(finding.rule, repr(finding.location)) for finding in report.findings}
+    lines: list[Text] = []
+    for finding, _ in _merged([row for row in gone if (row.rule, repr(row.location)) not in replaced]):
+        steps = [first[name] for name in finding.parameters if name in first]
+        since = f"; step {min(steps):,} is the first that uses their gradients" if steps else ""
+        title = Text("withdrawn ", style=QUIET)
+        lines += wrapped(title, Text(fit_text(f"{finding.message}{since}", _LINES * width)), width)
+    return lines
+
+
 def _merged(found: Sequence[Finding]) -> list[tuple[Finding, list[int]]]:
     """Findings that differ only in the call are merged, with a list of their calls."""
     merged: dict[tuple[str, int], tuple[Finding, list[int]]] = {}

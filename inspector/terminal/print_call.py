@@ -65,13 +65,17 @@ def show_files(console: Console, files: Sequence[str]) -> None:
     print_lines(console, [*written, *findings_and_footer.page_line(files)])
 
 
-def show_timeline(console: Console, report: Report, found: Sequence[Finding]) -> None:
-    """Print the steps after the watched calls, and findings that were not printed before."""
+def show_timeline(
+    console: Console, report: Report, found: Sequence[Finding], gone: Sequence[Finding] = ()
+) -> None:
+    """Print the steps after the watched calls, the findings that were not printed before, and those that were
+    printed and that later steps refute."""
     width = min(console.width, _WIDEST)
     new = replace(report, findings=list(found))
     blocks = [
         [] if report.timeline is None else timeline_lines(report.timeline, width),
         [*findings_and_footer.findings(new, [], _FINDINGS, width), *findings_and_footer.rest(new, _FINDINGS)],
+        findings_and_footer.refuted(report, gone, width),
     ]
     print_lines(console, [line for block in blocks if block for line in (Text(), *block)])
 

@@ -3,19 +3,21 @@
 A name has several bindings if the script assigns it again: in `for x in xs: h = tanh(w * h + u * x)`, `h` names
 three tensors and `x` three numbers. Each then has its pass. Bindings belong together if they have the same name in
 the same code. A name that several functions use belongs to the one whose tensor still has it at the backward call.
+Where different tensors would still share a name, as a parameter and an argument of `forward`, all but leaves are
+numbered.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from msgspec import Struct, field
 
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
 from inspector.tracing.traced_graph import Pair, TracedGraph
-from inspector.tracing.uses import SeenCall, SeenConstant
+from inspector.tracing.uses import SeenCall, SeenConstant, Use
 
 
 class _Inputs(Protocol):
@@ -77,6 +79,7 @@ def names_of(record: TracedGraph, output: Callable[[Pair], _Output | None] | Non
         for constant in () if item.inputs.call is None else item.inputs.call.constants:
             bindings.add(constant, record.nodes[pair[0]].sequence_nr)
     bindings.number(names)
+    bindings.distinguish(names)
     return names
 
 
@@ -156,6 +159,66 @@ class _Bindings:
                     names.saved[saved[key[1]]] = Name(group[0], turn)
             names.numbers |= {id(item): numbers[keys[id(item)]] for item, _ in self._constants.get(group, ())}
 
+    def distinguish(self, names: GraphNames) -> None:
+        """Number what different code calls by one name, leaves excepted."""
+        meanings: dict[str, dict[Name, dict[_Meaning, int]]] = {}
+        for name, meaning, time in self._meanings(names):
+            of_name = meanings.setdefault(name.text, {}).setdefault(name, {})
+            of_name[meaning] = min(time, of_name.get(meaning, time))
+        numbers: dict[_Meaning, int] = {}
+        for by_name in meanings.values():
+            if all(len(found) == 1 for found in by_name.values()):
+                continue
+            times = {meaning: time for found in by_name.values() for meaning, time in found.items()}
+            others = sorted((one for one in times if one.kind != _LEAF), key=lambda one: (times[one], one.kind))
+            first = 2 if len(others) < len(times) else 1
+            numbers |= {meaning: first + turn for turn, meaning in enumerate(others)}
+        if numbers:
+            self._renumber(names, numbers)
+
+    def _meanings(self, names: GraphNames) -> Iterator[tuple[Name, _Meaning, int]]:
+        """Every name with what it stands for, and the number of a Node that was created about then."""
+        for pair, name in names.tensors.items():
+            yield name, self._of_tensor(pair), self._record.nodes[pair[0]].sequence_nr
+        for (text, _), constants in self._constants.items():
+            for item, time in constants:
+                yield Name(text, names.numbers.get(id(item))), _of_constant(item), time
+        for position, name in self._saved(names):
+            yield name, self._of_saved(position), 0 if (use := self._use(position)) is None else use.number
+
+    def _renumber(self, names: GraphNames, numbers: dict[_Meaning, int]) -> None:
+        for pair, name in names.tensors.items():
+            if (number := numbers.get(self._of_tensor(pair))) is not None:
+                names.tensors[pair] = Name(name.text, number)
+        for constants in self._constants.values():
+            for item, _ in constants:
+                if (number := numbers.get(_of_constant(item))) is not None:
+                    names.numbers[id(item)] = number
+        for position, name in self._saved(names):
+            if (number := numbers.get(self._of_saved(position))) is not None:
+                names.saved[position] = Name(name.text, number)
+
+    def _of_tensor(self, pair: Pair) -> _Meaning:
+        is_leaf = self._record.structure.names[pair[0]] == ACCUMULATE_GRAD
+        return _Meaning(_LEAF if is_leaf else _OUTPUT, pair)
+
+    def _use(self, position: int) -> Use | None:
+        return self._record.constants[position].forward.use
+
+    def _saved(self, names: GraphNames) -> list[tuple[int, Name]]:
+        """The saved constants with a name, by position."""
+        found = []
+        for position, tensor in enumerate(self._record.constants):
+            use = tensor.forward.use
+            text = tensor.name or (None if use is None else use.name)
+            name = names.saved.get(position) or (Name(text) if text else None)
+            found += [] if name is None else [(position, name)]
+        return found
+
+    def _of_saved(self, position: int) -> _Meaning:
+        use = self._use(position)
+        return _Meaning(_TENSOR, ("saved", position)) if use is None else _of_use(use)
+
     def _keys(self, group: _Group) -> dict[int, _Key]:
         """What distinguishes the constants of a group, by their ids: the tensor, or for numbers that a loop
         assigns or that differ, which time their instruction ran."""
@@ -174,3 +237,22 @@ class _Bindings:
 
 
 _TENSOR, _NUMBER = "tensor", "number"
+_LEAF, _OUTPUT = "leaf", "output"
+
+
+class _Meaning(NamedTuple):
+    """What a name stands for. kind: of leaf, output, tensor (a constant) and number. key: which of them."""
+
+    kind: str
+    key: tuple[Any, ...]
+
+
+def _of_constant(item: SeenConstant) -> _Meaning:
+    if item.type is None:
+        return _Meaning(_NUMBER, (item.scope, repr(item.value)))
+    return _Meaning(_TENSOR, ("place", item.where)) if item.use is None else _of_use(item.use)
+
+
+def _of_use(use: Use) -> _Meaning:
+    """A tensor by its first use, which views of it have, too."""
+    return _Meaning(_TENSOR, (use.name, use.scope, use.number) if use.scope else ("use", id(use)))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from inspector.diagnosis.analysis.cut_numbers import is_number_in
 from inspector.diagnosis.cut_text import by_place
 from inspector.diagnosis.evidence import Evidence
 from inspector.graph.places import exact_place
@@ -55,7 +56,11 @@ def harmful_cuts(evidence: Evidence) -> Iterator[HarmfulCut]:
             harmed = {name for name in left if not before_step or call.index in _before_a_step(evidence, name)}
             chosen = [cut for cut in call.row.cuts if goes_on(cut) and harmed.intersection(cut["beyond"] or ())]
             if goes_on is _may_reach:
-                chosen = [cut for cut in chosen if (call.index, _place(cut)) not in after_step]
+                chosen = [
+                    cut
+                    for cut in chosen
+                    if (call.index, _place(cut)) not in after_step or _is_used_later(evidence, cut, call.index)
+                ]
             for cuts in by_place(chosen):
                 names = [name for cut in cuts for name in cut["beyond"] or () if name in harmed & left]
                 left -= set(names)
@@ -73,7 +78,7 @@ def _before_a_step(evidence: Evidence, name: str) -> set[int]:
 
 def _after_a_step(evidence: Evidence) -> set[tuple[int, object]]:
     """Index and place of the cuts that come only with the second call of a line, and those after it: as with a
-    number that is printed at the end of each step, no loss needs them."""
+    number that is printed at the end of each step, no loss needs them, as far as is known."""
     first: dict[object, set[object]] = {}
     found: set[tuple[int, object]] = set()
     for call in evidence.calls_recorded_in_full:
@@ -81,6 +86,12 @@ def _after_a_step(evidence: Evidence) -> set[tuple[int, object]]:
         known = first.setdefault(exact_place(call.row.location), places)
         found |= {(call.index, place) for place in places - known if place is not None}
     return found
+
+
+def _is_used_later(evidence: Evidence, cut: CutRow, index: int) -> bool:
+    """Whether a number that was computed after a step is part of the next loss, or of a later one."""
+    calls = [call for call in evidence.calls_recorded_in_full if call.index >= index]
+    return any(is_number_in(call, cut, node) for call in calls for node in call.functions)
 
 
 def _place(cut: CutRow) -> object:
@@ -118,5 +129,5 @@ def _without_gradient(evidence: Evidence) -> set[str]:
         for name in cut["beyond"] or ()
     }
     frozen = {leaf["name"] for leaf in evidence.leaves if not leaf["requires_grad"]}
-    unharmed = evidence.reached | wrong | frozen | evidence.filled_by_script
+    unharmed = evidence.reached | wrong | frozen | evidence.filled_by_script | evidence.trained_later
     return {name for name in under - unharmed if evidence.is_stepped(name)}

@@ -44,6 +44,13 @@ def rate_rows(evidence: Evidence, optimizer: int) -> list[RateRow]:
     return rows
 
 
+def had_a_rate(evidence: Evidence, optimizer: int) -> bool:
+    """Whether the learning rate of an optimizer was above 0 in some step of the timeline."""
+    timeline = evidence.report.timeline
+    column = None if timeline is None else _column(timeline, "learning_rate", evidence.optimizer_name(optimizer))
+    return column is not None and any(rate for rate in column.get("high", column["middle"]))
+
+
 def has_grown_at(evidence: Evidence, step: int) -> bool:
     """Whether a scheduler had made the rate of an optimizer tenfold at a step."""
     for number in range(len(evidence.optimizers)):

@@ -26,8 +26,9 @@ def unreached_parameters(evidence: Evidence) -> Iterator[UnreachedParameter]:
     reached = [leaf for leaf in evidence.leaves if evidence.calls_of(leaf)]
     used = {leaf["model"] for leaf in evidence.leaves if leaf["model"] and (leaf["ran"] or leaf in reached)}
     reached_by = {number for leaf in reached for number in leaf["optimizers"]}
+    trained = evidence.filled_by_script | evidence.trained_later
     for leaf in evidence.leaves:
-        if evidence.calls_of(leaf) or not leaf["requires_grad"] or leaf["name"] in evidence.filled_by_script:
+        if evidence.calls_of(leaf) or not leaf["requires_grad"] or leaf["name"] in trained:
             continue
         numbers = evidence.stepped.intersection(leaf["optimizers"])
         if numbers:

@@ -67,7 +67,8 @@ def find_zero_causes(evidence: Evidence, call: BackwardView) -> list[ZeroCause]:
     causes = call.once(_causes)
     found: dict[tuple[str, bool], list[tuple[ZeroCause, str]]] = {}
     for node, leaf in call.leaf_of.items():
-        if node not in causes or not evidence.is_trained(call.name(leaf)):
+        name = call.name(leaf)
+        if node not in causes or not evidence.is_trained(name) or name in evidence.trained_later:
             continue
         explained = [_explain(evidence, call, cause, leaf) for cause in causes[node]]
         zero = explained[0] if explained else None

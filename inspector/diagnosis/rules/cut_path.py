@@ -16,10 +16,9 @@ Example:
 
 from __future__ import annotations
 
-import ast
-import re
 from collections.abc import Iterator
 
+from inspector.diagnosis.analysis.cut_numbers import is_number_in
 from inspector.diagnosis.analysis.node_ops import is_of_kind, op
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.cut_text import advice, by_place, described, location
@@ -33,8 +32,8 @@ from inspector.report.row_types import CutRow
 _SCALES = ("mul", "mul.Scalar", "div", "div.Scalar", "neg")
 """Operations that leave a term of a loss what it is, if they have one input with a graph."""
 
-_NUMBERS = ("item", "tolist", "numpy")
 
+_TO_NUMBERS = ("item", "tolist", "numpy")
 _DRAWS = ("multinomial", "bernoulli", "poisson")
 """Operations that draw integers."""
 
@@ -83,7 +82,8 @@ def _cuts_term(call: BackwardView, cut: CutRow, term: tuple[str, str | None], tr
     """Whether a cut is why a term gives the trained parameters no gradient."""
     adds, made_by = term
     if made_by is None:
-        return (adds in cut["into"] and not _is_meant(call, cut, adds)) or _is_number_in(call, cut, adds)
+        is_number = cut["kind"] in _TO_NUMBERS and is_number_in(call, cut, adds)
+        return is_number or (adds in cut["into"] and not _is_meant(call, cut, adds))
     below = set(call.towards_leaves([made_by]))
     leaves = {call.name(call.leaf_of[node]) for node in below & call.leaf_of.keys()}
     return not leaves & trained and not below.isdisjoint(cut["into"])
@@ -98,28 +98,6 @@ def _is_meant(call: BackwardView, cut: CutRow, adds: str) -> bool:
         (code and code in row.get("expression", "")) or (assigned and assigned == row["name"])
         for row in call.functions[adds].get("constants", ())
     )
-
-
-def _is_number_in(call: BackwardView, cut: CutRow, adds: str) -> bool:
-    """Whether the number that a Node adds is computed from a variable that this cut's statement assigned."""
-    if cut["kind"] not in _NUMBERS:
-        return False
-    names = _assigned(cut)
-    texts = [str(row.get("expression") or row["name"] or "") for row in call.functions[adds].get("constants", ())]
-    return any(name in re.findall(r"\w+", text) for text in texts for name in names)
-
-
-def _assigned(cut: CutRow) -> set[str]:
-    """The variables that the statement of a cut assigns."""
-    source = cut["source"]
-    if source is None or "unknown" in source:
-        return set()
-    try:
-        tree = ast.parse(source["code"].strip())
-    except SyntaxError:  # only the first line of a statement, such as a loop
-        return set()
-    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
-    return {name.id for name in names if isinstance(name.ctx, ast.Store)}
 
 
 def _has_log_probability(call: BackwardView, cut: CutRow) -> bool:

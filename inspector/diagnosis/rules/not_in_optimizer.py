@@ -41,6 +41,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         and leaf["registered"]
         and leaf["requires_grad"]
         and not leaf["written"]
+        and leaf["name"] not in evidence.trained_later
         and any(row["gradient"] for row in leaf["calls"])
     ]
     for model, number in learning.items():

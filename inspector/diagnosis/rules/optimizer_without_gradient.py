@@ -51,7 +51,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 evidence={"held": held, "without": len(names), "steps": steps},
             )
         elif not evidence.held_by(number):
-            yield _empty(evidence, number)
+            yield from _empty(evidence, number)
         elif not evidence.optimizers[number].get("replaced"):  # else those are the cause
             yield from _frozen(evidence, number)
 
@@ -93,9 +93,11 @@ def _is_asked_for(call: BackwardView, leaf: LeafRow) -> bool:
     return bool(set(here).intersection(call.row.setting.wanted or ()))
 
 
-def _empty(evidence: Evidence, number: int) -> Finding:
+def _empty(evidence: Evidence, number: int) -> Iterator[Finding]:
     left_out = [leaf["name"] for leaf in evidence.leaves if not leaf["optimizers"] and leaf["calls"]]
-    return RULE.found(
+    if evidence.trained_later.intersection(left_out):
+        return  # they were added to it
+    yield RULE.found(
         f"{evidence.optimizer_name(number)} steps, but holds no parameter, so its steps change nothing",
         "create it with model.parameters(), and do not empty its param_groups",
         at=Place(evidence.optimizers[number]["source"]),
@@ -113,6 +115,8 @@ def _frozen(evidence: Evidence, number: int) -> Iterator[Finding]:
     ]
     left_out = left_out or _outside_of_modules(evidence)
     if not held or not left_out or any(leaf["requires_grad"] or leaf["calls"] for leaf in held):
+        return
+    if evidence.trained_later.intersection(leaf["name"] for leaf in held):
         return
     optimizer, few = evidence.optimizers[number], ", ".join(left_out[:_NAMED])
     more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""

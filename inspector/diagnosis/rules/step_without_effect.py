@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from inspector.diagnosis.analysis.earlier_graphs import changed_leaves
+from inspector.diagnosis.analysis.learning_rates import had_a_rate
 from inspector.diagnosis.analysis.zero_origin import (
     equal_operands,
     find_zero_causes,
@@ -50,6 +51,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             continue
         moving = [step for step in steps if not step.get("empty")]
         if len(moving) >= FEWEST_STEPS and _has_no_rate(row):
+            if had_a_rate(evidence, number):
+                continue  # the warm-up began at 0
             yield _without_rate(evidence, number, len(moving))
         elif not moving and len(steps) >= FEWEST_STEPS:
             yield from _with_zeros(evidence, number, len(steps))

@@ -303,7 +303,7 @@ class Flight:
         if not self._steps.optimizers.holds(number, ids):
             is_new = not self._followed.are_known(held)
             if is_new:
-                self._followed.add_all(held, frame)
+                self._followed.add_all(held, frame, self._watched.names())
             self._steps.optimizers.hold(number, ids, self._followed.positions(held))
         is_scaled, step = getattr(optimizer, "grad_scale", None) is not None, self._steps.next
         if not is_scaled and self._is_due(step):
@@ -548,6 +548,8 @@ class Flight:
             "windows": self._store.windows(),
             "triggers": triggers,
         }
+        if first := self._store.first.after(log.full, self._followed.norms.names):
+            found["first_gradients"] = first
         if not ended:
             found["so_far"] = True
         if log.is_over:

@@ -42,17 +42,17 @@ class Followed:
         """Whether all of these are followed."""
         return self.norms.are_known(tensors) or len(self.norms) >= MOST_PARAMETERS
 
-    def add_all(self, tensors: Iterable[torch.Tensor], frame: FrameType | None) -> None:
-        """Follow parameters. frame: its variables name them."""
+    def add_all(self, tensors: Iterable[torch.Tensor], frame: FrameType | None, known: dict[int, str]) -> None:
+        """Follow parameters. known: names, by the ids of tensors. frame: its variables name the others."""
         new = [tensor for tensor in tensors if not self.norms.are_known([tensor])]
         name: Callable[[torch.Tensor], str | None] = lambda tensor: None  # noqa: E731
-        if new and self._lookups < _MOST_LOOKUPS:
+        if not all(id(tensor) in known for tensor in new) and self._lookups < _MOST_LOOKUPS:
             self._lookups += 1
             name = names_from(frame, self._files).name
         with hidden():
             for tensor in new:
                 if is_leaf(tensor):
-                    self.add(tensor, name(tensor) or f"parameter {len(self.norms) + 1}")
+                    self.add(tensor, known.get(id(tensor)) or name(tensor) or f"parameter {len(self.norms) + 1}")
 
     def positions(self, tensors: Iterable[torch.Tensor]) -> frozenset[int]:
         """The positions of those that are followed."""

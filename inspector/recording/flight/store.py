@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from inspector.recording.flight.block import Block, ModuleNorms, Scalars
+from inspector.recording.flight.first_gradients import FirstGradients
 from inspector.recording.flight.followed import UnmovedParameters
 from inspector.recording.flight.gradient_norms import GradientColumns, GradientNorms, StepNorms
 from inspector.recording.flight.nap import Roots
@@ -97,12 +98,13 @@ class _Recent(Struct):
 class StepStore:
     """The steps of the run, from the first one on.
 
-    norms, unmoved: the parameters. search: what went wrong in the steps.
+    norms, unmoved: the parameters. search: what went wrong in the steps. first: when their gradients began.
     """
 
     def __init__(self, norms: GradientNorms, unmoved: UnmovedParameters) -> None:
         self.norms = norms
         self.search = TriggerSearch(unmoved)
+        self.first = FirstGradients()
         self._columns = _Columns()
         self._waiting = _Waiting()
         self._rows = ThinnedRows()
@@ -142,6 +144,7 @@ class StepStore:
             self._rows.add(values, is_known)
             if len(block):
                 self._recent.wanted += self.search.find(block)
+                self.first.update(block)
             self._keep_windows(first, values.where(is_known, torch.nan))
 
     def skip(self, roots: Roots) -> None:

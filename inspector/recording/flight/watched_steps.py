@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
+from inspector.graph.value_norms import value_norm
 from inspector.graph.values import Value
 from inspector.recording.flight.chosen import Chosen
 from inspector.recording.flight.gradient_norms import StepNorms
@@ -14,6 +15,7 @@ from inspector.recording.flight.roots import Root
 from inspector.recording.flight.step_counter import StepCounter
 from inspector.recording.flight.store import Step
 from inspector.recording.session import Session
+from inspector.report import BackwardCall
 from inspector.user_code.paths import UserFiles
 
 
@@ -49,6 +51,10 @@ class WatchedRun:
         yield from ((tensor, name) for tensor, name in self.chosen.named() if tensor.requires_grad)
         ours = self.chosen.parameters()
         yield from ((tensor, name) for tensor, name, _ in self._session.leaves() if id(tensor) in ours)
+
+    def names(self) -> dict[int, str]:
+        """The names of the leaves of the recorded calls, by the ids of the tensors."""
+        return {id(tensor): name for tensor, name, _ in self._session.leaves()}
 
     def optimizer_names(self) -> list[str]:
         """The names of the optimizers that there are now, by number."""
@@ -122,19 +128,31 @@ class WatchedSteps:
         call = self._calls.get(index)
         if call is None:
             return None
-        scale = call.setting.scale or 1.0
-        norms: dict[str, float] = {}
+        scale, norms = call.setting.scale or 1.0, self._grads_after(call)
         groups = [] if optimizer is None else self._run.inventory.optimizers[optimizer]["groups"]
         held = {name for group in groups for name in group["parameters"]}
-        for row in self._run.inventory.parameters:
-            if optimizer is not None and row["name"] not in held:
-                continue
-            for item in row["calls"]:
-                if item["backward_call"] == index and (norm := _number(item["after"])) is not None:
-                    norms[row["name"]] = norm / scale
-        positions = [position for position, name in enumerate(self._names) if name in norms]
+        positions = [
+            position
+            for position, name in enumerate(self._names)
+            if name in norms and (optimizer is None or name in held)
+        ]
         values = torch.tensor([norms[self._names[position]] for position in positions], dtype=torch.float64)
-        return StepNorms(((tuple(positions), values),)) if positions else None
+        return StepNorms(((tuple(positions), values / scale),)) if positions else None
+
+    def _grads_after(self, call: BackwardCall) -> dict[str, float]:
+        """The norms of the grads after a call, by name: also of leaves in modules that no variable holds, if they
+        are in its graph."""
+        norms: dict[str, float] = {}
+        for leaf in self._run.inventory.leaves:
+            for row in leaf["calls"]:
+                if row["backward_call"] == call.index and row["tensor"] is not None:
+                    norm = value_norm(call.graph[row["tensor"]]["after"]["grad"])
+                    norms |= {} if norm is None else {leaf["name"]: norm}
+        for parameter in self._run.inventory.parameters:
+            for item in parameter["calls"]:
+                if item["backward_call"] == call.index and (known := _number(item["after"])) is not None:
+                    norms[parameter["name"]] = known
+        return norms
 
 
 def _number(value: Value) -> float | None:

@@ -1,13 +1,12 @@
 """Find Nodes of earlier calls in a graph, and earlier graphs that are still alive, with their holders.
 
-Graphs are identified by the sequence numbers of their Nodes, which are unique per thread. A graph is alive as long
-as an object in the `metadata` of its root Node is, which torch keeps with the Node: only a weak reference to that
-object is held, and nothing of the graph.
+The `metadata` of a Node, which torch keeps with it, has the calls whose graphs contained it: sequence numbers do
+not identify Nodes where several threads create them. A graph is alive as long as an object in the metadata of its
+root Node is: only a weak reference to that object is held, and nothing of the graph.
 """
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -24,7 +23,7 @@ from inspector.tracing.ids import Ids
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
 from inspector.tracing.node_reader import FULL_NODES
 from inspector.tracing.traced_graph import TracedGraph
-from inspector.tracing.walk import EMPTY, AutogradNode, Structure, Walk
+from inspector.tracing.walk import AutogradNode, Walk
 from inspector.user_code.variable_names import Names
 
 MOST_CALLS = 16
@@ -40,18 +39,7 @@ _KEY = "autograd-inspector call"
 
 _next_number = sequence_counter()
 
-_threads = count()
-
-
-class _Thread(threading.local):
-    """The number of the calling thread. Python uses the identifier of a thread that has ended for a new one, and
-    the sequence numbers of both begin at 0."""
-
-    def __init__(self) -> None:
-        self.number = next(_threads)
-
-
-_thread = _Thread()
+_recordings = count()
 
 
 class _Mark:
@@ -64,25 +52,19 @@ class _Mark:
         self.number = number
 
 
-class _Known(Struct, frozen=True):
-    """A call that has ended. last: the highest sequence number of its Nodes. began: that of the next Node when it
-    began."""
+class _Earlier(Struct, frozen=True):
+    """What a graph contains of an earlier call. positions: of the Nodes. root: whether its first root is one."""
 
-    index: int
-    thread: int
-    structure: Structure
-    last: int
-    began: int
+    positions: set[int]
+    root: bool
 
-    @property
-    def nodes(self) -> frozenset[tuple[int, str]]:
-        """(sequence number, name) of its Nodes."""
-        return frozenset(key for key in _keys(self.structure) if key[1] != ACCUMULATE_GRAD)
 
-    @property
-    def root(self) -> tuple[int, str]:
-        """(sequence number, name) of its first root."""
-        return _keys(self.structure)[self.structure.roots[0][0]]
+class _Begun(Struct, frozen=True):
+    """A call that has begun. number: that of the next Node when it began. earlier: by call, what its graph
+    contains."""
+
+    number: int
+    earlier: dict[int, _Earlier]
 
 
 class RetainedGraphs:
@@ -93,9 +75,10 @@ class RetainedGraphs:
 
     def __init__(self, source: Callable[[AutogradNode], Any]) -> None:
         self._source = source
-        self._known: deque[_Known] = deque(maxlen=MOST_CALLS)
+        self._key = f"{_KEY}s of recording {next(_recordings)}"
+        self._numbers: deque[tuple[int, int]] = deque(maxlen=MOST_CALLS)  # calls that ended, as in `_Begun`
         self._marks: deque[weakref.ref[_Mark]] = deque(maxlen=MOST_CALLS)
-        self._began: dict[int, int] = {}  # of the calls that have begun and not ended
+        self._begun: dict[int, _Begun] = {}  # calls that have begun and not ended
 
     def begins(self, index: int, walk: Walk, names: Names) -> list[Alive]:
         """A call starts: rows for the earlier graphs that are alive, each with its holder if that is found.
@@ -105,7 +88,7 @@ class RetainedGraphs:
         """
         if not SEQUENCE_NUMBERS.is_available or not walk.roots:  # they identify Nodes
             return []
-        self._began[index] = _next_number()
+        self._begun[index] = _Begun(_next_number(), self._tagged(index, walk))
         root = walk.structure.sequence_nrs[walk.roots[0][0]]
         marks = [mark for reference in self._marks if (mark := reference()) is not None]
         alive = {mark.index for mark in marks if mark.number <= root}
@@ -117,32 +100,47 @@ class RetainedGraphs:
         found = [(call, *holders.get(call, _NO_HOLDER)) for call in sorted(alive)]
         return [{"backward_call": call, "holder": holder, "source": source} for call, holder, source in found]
 
+    def _tagged(self, index: int, walk: Walk) -> dict[int, _Earlier]:
+        """Note a call in the metadata of its Nodes; returns what its graph contains of earlier calls."""
+        if len(walk.nodes) > FULL_NODES:
+            return {}
+        positions: dict[int, set[int]] = {}
+        roots: set[int] = set()
+        first, usual = walk.roots[0][0], (frozenset({index}), frozenset[int]())
+        for position, (node, name) in enumerate(zip(walk.nodes, walk.structure.names, strict=True)):
+            if name == ACCUMULATE_GRAD:  # each graph contains that of a parameter
+                continue
+            metadata = node.metadata
+            calls, rooted = metadata.get(self._key, _NO_CALLS)
+            for call in calls:
+                positions.setdefault(call, set()).add(position)
+            roots |= rooted
+            is_new = not calls and position != first  # nearly all
+            own = {index} if position == first else set()
+            metadata[self._key] = usual if is_new else (calls | {index}, rooted | own)
+        return {call: _Earlier(its, call in roots) for call, its in positions.items()}
+
     def ends(self, index: int, record: TracedGraph) -> list[Contained]:
         """A call has ended: rows for the earlier calls whose Nodes its graph contains."""
-        began = self._began.pop(index, 0)
-        if len(record.nodes) > FULL_NODES or not record.roots or not SEQUENCE_NUMBERS.is_available:
+        begun = self._begun.pop(index, None)
+        if begun is None:
             return []
-        structure = record.structure
-        numbers = [number for number in structure.sequence_nrs if number != ACCUMULATE_GRAD_NUMBER]
-        call = _Known(index, _thread.number, structure, max(numbers, default=-1), began)
-        first = min(numbers, default=0)
-        rows: list[Contained] = []
-        for known in self._known:
-            if known.thread != call.thread or known.last < first:  # the usual case: each step creates new Nodes
-                continue
-            common = call.nodes & known.nodes
-            if common:
-                rows.append(
-                    {
-                        "backward_call": known.index,
-                        "nodes": len(common),
-                        "root": known.root in common,
-                        "through": _into(common, record),
-                        "shared": _first(common, record),
-                        "later": call.last >= known.began,
-                    }
-                )
-        self._known.append(call)
+        last = max(
+            (number for number in record.structure.sequence_nrs if number != ACCUMULATE_GRAD_NUMBER), default=-1
+        )
+        rows: list[Contained] = [
+            {
+                "backward_call": call,
+                "nodes": len(earlier.positions),
+                "root": earlier.root,
+                "through": _into(earlier.positions, record),
+                "shared": _first(earlier.positions, record),
+                "later": last >= began,
+            }
+            for call, began in self._numbers
+            if (earlier := begun.earlier.get(call)) is not None
+        ]
+        self._numbers.append((index, begun.number))
         return rows
 
     def _holders(self, alive: set[int], walk: Walk, names: Names) -> dict[int, _Holder]:
@@ -165,32 +163,26 @@ class RetainedGraphs:
         return {call: holder for reached, holder in reversed(found) for call in reached}
 
 
+_NO_CALLS: tuple[frozenset[int], frozenset[int]] = frozenset(), frozenset()
+"""In the metadata of a Node: the calls whose graphs contained it, and those whose first root it was."""
+
 _Holder = tuple[str | None, Any]
 """The script's name for the tensor that holds a graph, and where it was created."""
 _NO_HOLDER: _Holder = (None, None)
 
 
-def _keys(structure: Structure) -> list[tuple[int, str]]:
-    return list(zip(structure.sequence_nrs, structure.names, strict=True))
-
-
-def _into(nodes: frozenset[tuple[int, str]], record: TracedGraph) -> list[str]:
+def _into(nodes: set[int], record: TracedGraph) -> list[str]:
     """The ids of the first Nodes outside of this set that lead into it."""
-    keys = _keys(record.structure)
-    sources = [
-        source
-        for source, _, target, _ in record.structure.edges()
-        if target != EMPTY and keys[target] in nodes and keys[source] not in nodes
-    ]
+    edges = record.structure.edges()
+    sources = [source for source, _, target, _ in edges if target in nodes and source not in nodes]
     ids = Ids(record)
     return [ids.function(position) for position in dict.fromkeys(sources)][:MOST_SHOWN]
 
 
-def _first(nodes: frozenset[tuple[int, str]], record: TracedGraph) -> list[str]:
+def _first(nodes: set[int], record: TracedGraph) -> list[str]:
     """The ids of the first Nodes of this set."""
     ids = Ids(record)
-    positions = [position for position, key in enumerate(_keys(record.structure)) if key in nodes]
-    return [ids.function(position) for position in positions[:MOST_SHOWN]]
+    return [ids.function(position) for position in sorted(nodes)[:MOST_SHOWN]]
 
 
 def _grad_fn(tensor: torch.Tensor) -> AutogradNode | None:
