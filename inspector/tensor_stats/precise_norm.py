@@ -44,12 +44,14 @@ def precise_norm(tensor: torch.Tensor) -> float:
     return norm if whole == count else math.hypot(norm, float(_vector_norm(flat[whole:])))
 
 
-def precise_norms(matrix: torch.Tensor) -> list[float]:
-    """The norms of the rows of a matrix, as from `precise_norm`."""
+def precise_norms(matrix: torch.Tensor) -> tuple[list[float], torch.Tensor | None]:
+    """The norms of the rows of a matrix, as from `precise_norm`, and the squares of its elements if these were
+    computed."""
     if matrix.shape[1] <= _SHORT or matrix.dtype is torch.float64:
         norms: list[float] = _vector_norm(matrix, dim=1).tolist()
-        return norms
-    return [math.sqrt(square) for square in matrix.square().sum(1).tolist()]
+        return norms, None
+    squares = matrix.square()
+    return [math.sqrt(square) for square in squares.sum(1).tolist()], squares
 
 
 def without_repetitions(tensor: torch.Tensor) -> tuple[torch.Tensor, int]:

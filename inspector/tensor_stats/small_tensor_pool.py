@@ -182,7 +182,7 @@ class _Rows:
             matrix = torch.frombuffer(joined, dtype=dtype).view(-1, count)
             self.copies.clear()
             self._samples = _Samples(matrix[:, :: sample_step(count)].clone())
-            norms = precise_norms(matrix)
+            norms, squares = precise_norms(matrix)
             totals = matrix.sum(1).tolist()
             nonzero = _nonzero(matrix)
             self.columns = [norms, totals, matrix.amin(1).tolist(), matrix.amax(1).tolist(), nonzero]
@@ -191,7 +191,8 @@ class _Rows:
                     self._special[row] = statistics(matrix[row])  # NaN, Inf, or squares outside of float32
             for layout, wanted in self.row_norms.items():
                 if left := self._may_stand_out(wanted, layout[0][0]):
-                    _send_row_norms(matrix, layout, left)
+                    squares = matrix.square() if squares is None else squares
+                    _send_row_norms(matrix, squares, layout, left)
             self.row_norms.clear()
 
     def _may_stand_out(self, wanted: list[_Wanted], count: int) -> list[_Wanted]:
@@ -239,12 +240,15 @@ class _Samples:
         return histograms(self.matrix)
 
 
-def _send_row_norms(matrix: torch.Tensor, layout: Layout, wanted: list[_Wanted]) -> None:
+def _send_row_norms(
+    matrix: torch.Tensor, squares: torch.Tensor, layout: Layout, wanted: list[_Wanted]
+) -> None:
     """Send the norms of the rows of some of the tensors in a matrix, apart from those that are alike, which the
-    sums of their squares nearly always show."""
-    sums = _rows_of(matrix, layout, wanted).square().sum(2)
+    sums of their squares nearly always show. squares: of the elements of the matrix."""
+    arranged = _arranged(squares, layout)
+    sums = arranged if arranged.dim() == 2 else arranged.sum(tuple(range(2, arranged.dim())))
     alike = are_surely_alike(sums.numpy()).tolist()
-    wanted = [item for item, is_alike in zip(wanted, alike, strict=True) if not is_alike]
+    wanted = [item for item in wanted if not alike[item[0]]]
     if not wanted:
         return
     norms = _norms_of_rows(_rows_of(matrix, layout, wanted)).numpy()
@@ -255,7 +259,7 @@ def _send_row_norms(matrix: torch.Tensor, layout: Layout, wanted: list[_Wanted])
 
 def _rows_of(matrix: torch.Tensor, layout: Layout, wanted: list[_Wanted]) -> torch.Tensor:
     """Some of the tensors in a matrix, with their rows flat."""
-    tensors = _arranged(matrix[[row for row, _, _ in wanted]], layout)
+    tensors = _arranged(matrix.index_select(0, torch.tensor([row for row, _, _ in wanted], device="cpu")), layout)
     return tensors.reshape(len(wanted), layout[0][0], -1)
 
 
