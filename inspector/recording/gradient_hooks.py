@@ -17,7 +17,7 @@ import torch
 from inspector.graph.node_kinds import has_one_output
 from inspector.tensor_stats import Batch, NormFacts, Pending, PendingNorm, RowNorms, quick_norm
 from inspector.torch_api.compilation import skip_in_dynamo, without_dynamo
-from inspector.torch_api.engine import CURRENT_NODE, NodeHooks, hook_carrier, register_shared
+from inspector.torch_api.engine import CURRENT_NODE, HooksByKey, hook_carrier, register_shared
 from inspector.torch_api.modes import unobserved
 from inspector.tracing.gradient_flow import GradientFlow
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
@@ -56,7 +56,7 @@ class GradientCapture:
         self._batch = batch
         self._index: dict[AutogradNode, int] = {}
         self._shared: dict[int, Callable[..., None]] = {}
-        self._hooks = NodeHooks()
+        self._hooks = HooksByKey()
         self._errors: list[Exception] = []
         self._rows = RowNorms(batch)
 

@@ -260,7 +260,7 @@ REGISTRAR = Capability(
 )
 
 
-class NodeHooks:
+class HooksByKey:
     """Hooks on Nodes, as `Node.register_prehook` and `Node.register_hook` add them.
 
     torch makes a handle for each, which takes longer than all else. Here, hooks that are added together are

@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from inspector.graph.node_names import op_of
 from inspector.recording.forward.created_nodes import created_nodes
 from inspector.recording.forward.inner_products import attention_scores, linear_product
-from inspector.recording.forward.operation_arguments import tensors_among, tensors_of
+from inspector.recording.forward.operation_arguments import IN_C, tensors_among, tensors_of
 from inspector.recording.forward.outputs import Outputs
 from inspector.recording.forward.sequence_ranges import sequence_number
 from inspector.tensor_stats import Pending
@@ -87,6 +87,10 @@ _KNOWN_WITHOUT = frozenset(
 _ATTENTION = "scaled_dot_product_attention"
 
 
+_MAY_BE_WATCHED = DISPATCHED | {"linear", _ATTENTION, None}
+"""The names of functions in C inside which something may be seen."""
+
+
 _Dispatched: TypeAlias = dict[tuple[int, str], list[tuple[torch.Size, Pending]]]
 """Shapes and values of the results of operations below autograd, in order of output number, by the number of the
 newest Node then and the name of the operation."""
@@ -128,6 +132,10 @@ class InnerOperations:
     def is_inside(self) -> bool:
         """Whether the code of a Python function of torch is running."""
         return bool(self.functions)
+
+    def is_single(self, function: Any) -> bool:
+        """Whether a function is one in C that creates no Nodes inside, whatever its arguments."""
+        return type(function) in IN_C and getattr(function, "__name__", None) not in _MAY_BE_WATCHED
 
     def watch(self, function: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> _Watch:
         """The context in which to call a function."""
