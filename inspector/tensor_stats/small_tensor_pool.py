@@ -29,7 +29,7 @@ _BYTES = 1 << 19
 _ROWS = 256
 """Maximum rows of a matrix."""
 
-_MOST = 1 << 14
+MOST_POOLED = 1 << 14
 """Maximum elements of a tensor; for larger ones the overhead does not matter."""
 
 
@@ -128,15 +128,19 @@ class SmallTensorPool:
     def add(self, elements: torch.Tensor) -> PooledTensor:
         """Copy a tensor that `fits`. It is measured by the next call of `measure`, or earlier if there are
         many."""
-        kind = elements.dtype, elements.numel()
-        rows = self._kinds.get(kind)
-        if rows is None or rows.columns:
-            rows = self._kinds[kind] = _Rows(kind, elements.itemsize)
         if not elements.is_contiguous():
             elements = largest_stride_first(elements).contiguous()  # a transposed view has the same numbers
         if not (address := elements.data_ptr()):  # zeros that torch does not store, of a forward derivative
             elements = elements.clone()
             address = elements.untyped_storage().data_ptr()  # raises where there are no elements
+        return self.add_at(address, elements.dtype, elements.numel())
+
+    def add_at(self, address: int, dtype: torch.dtype, count: int) -> PooledTensor:
+        """Copy `count` elements that follow each other in memory, as `add` does."""
+        kind = dtype, count
+        rows = self._kinds.get(kind)
+        if rows is None or rows.columns:
+            rows = self._kinds[kind] = _Rows(kind)
         copies = rows.copies
         copies.append(rows.bytes_at(address).raw)
         measured = PooledTensor(rows, len(copies) - 1)
@@ -162,8 +166,8 @@ class _Rows:
 
     __slots__ = ("_kind", "_samples", "_special", "bytes_at", "columns", "copies", "most", "row_norms")
 
-    def __init__(self, kind: tuple[torch.dtype, int], itemsize: int) -> None:
-        self._kind, size = kind, kind[1] * itemsize
+    def __init__(self, kind: tuple[torch.dtype, int]) -> None:
+        self._kind, size = kind, kind[1] * kind[0].itemsize
         self.most = max(1, min(_ROWS, _BYTES // size))
         self.bytes_at = (c_char * size).from_address
         self.copies: list[bytes] = []
@@ -292,4 +296,4 @@ def _nonzero(matrix: torch.Tensor) -> list[int]:
 
 def fits(elements: torch.Tensor) -> bool:
     """Whether a tensor can go into a SmallTensorPool: a small CPU tensor of float32 or float64."""
-    return elements.numel() <= _MOST and elements.dtype in REDUCED_AS_THEY_ARE and elements.is_cpu
+    return elements.numel() <= MOST_POOLED and elements.dtype in REDUCED_AS_THEY_ARE and elements.is_cpu
