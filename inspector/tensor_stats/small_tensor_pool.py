@@ -207,8 +207,7 @@ class _Rows:
             item
             for item in wanted
             if (row := item[0]) in special
-            or not norms[row]
-            or (max(-leasts[row], mosts[row]) / norms[row]) ** 2 >= harmless
+            or (norms[row] and (max(-leasts[row], mosts[row]) / norms[row]) ** 2 >= harmless)
         ]
 
     def numbers(self, row: int) -> TensorStatistics:

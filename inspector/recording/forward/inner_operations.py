@@ -2,7 +2,7 @@
 
 A Python function of torch, such as `multi_head_attention_forward`, runs its own code with the function mode on
 the stack. A C++ function of `DISPATCHED` runs under a dispatch mode, which sees each operation after autograd has
-created its Node. For attention, what its Nodes saved is enough.
+created its Node. For attention and small recurrent cells, what is unknown is computed again.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from inspector.graph.node_names import op_of
 from inspector.recording.forward.created_nodes import created_nodes
+from inspector.recording.forward.inner_cells import CELLS, can_compute, cell_values
 from inspector.recording.forward.inner_products import attention_scores, linear_product
 from inspector.recording.forward.operation_arguments import IN_C, tensors_among, tensors_of
 from inspector.recording.forward.outputs import Outputs
@@ -153,6 +154,8 @@ class InnerOperations:
         name = getattr(function, "__name__", None)
         if name == "linear" and len(arguments) > 1 and type(arguments[0]) in ORDINARY:
             return None if arguments[0].is_contiguous() else _WatchLinear  # a class of the script would see this
+        if name in CELLS and can_compute(arguments):
+            return _WatchCell
         return _WatchDispatched if name in DISPATCHED else _WatchAttention if name == _ATTENTION else None
 
     def note(self, first: int, arguments: tuple[Any, ...], result: Any) -> None:
@@ -226,6 +229,12 @@ class _WatchAttention(_InnerWatch):
     def returned(self, result: Any) -> None:
         created = created_nodes(result, self._first)
         self._inner.record(lambda: attention_scores(created, self._arguments, self._options))
+
+
+class _WatchCell(_InnerWatch):
+    def returned(self, result: Any) -> None:
+        name = self._function.__name__
+        self._inner.record(lambda: cell_values(name, created_nodes(result, self._first), self._arguments))
 
 
 class _WatchLinear(_InnerWatch):
