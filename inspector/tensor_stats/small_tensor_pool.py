@@ -23,8 +23,8 @@ from inspector.tensor_stats.row_shares import are_alike, are_surely_alike, harml
 from inspector.tensor_stats.statistics import REDUCED_AS_THEY_ARE, SMALL, TensorStatistics, mean_of, statistics
 from inspector.torch_api.modes import unobserved
 
-_BYTES = 1 << 21
-"""Maximum size of a matrix: what larger ones save is less than what they lose outside of the processor's cache."""
+_BYTES = 1 << 20
+"""Maximum size of a matrix: it stays in the processor's cache, and its memory is not given back each time."""
 
 _ROWS = 256
 """Maximum rows of a matrix."""
