@@ -1,6 +1,5 @@
 """Reads of a tensor's facts pass the function mode at once, and everything else is recorded as before."""
 
-import sys
 import warnings
 
 import pytest
@@ -8,38 +7,62 @@ import torch
 
 import inspector
 from inspector.recording.forward import plain_reads
-from inspector.recording.forward.plain_reads import is_plain_read
+from inspector.recording.forward.operation_recorder import OperationRecorder
+from inspector.recording.forward.plain_reads import GRADS
 from inspector.torch_api.frames import OPTIMIZERS
 from inspector.torch_api.tensors import getter
 
 
+class Own(torch.Tensor):
+    pass
+
+
+@pytest.fixture
+def recorded(monkeypatch):
+    """The functions that are recorded as operations."""
+    functions, before = [], OperationRecorder.before
+
+    def noting(self, function, *others):
+        functions.append(function)
+        return before(self, function, *others)
+
+    monkeypatch.setattr(OperationRecorder, "before", noting)
+    return functions
+
+
 @pytest.mark.parametrize("name", plain_reads._ATTRIBUTES)
-def test_an_attribute_of_an_ordinary_tensor_is_one_but_not_of_a_subclass(name):
-    class Own(torch.Tensor):
-        pass
-
-    frame = sys._getframe()
-    assert is_plain_read(getter(name), (torch.ones(2),), frame)
-    assert is_plain_read(getter(name), (torch.nn.Parameter(torch.ones(2)),), frame)
-    assert not is_plain_read(getter(name), (torch.ones(2).as_subclass(Own),), frame)
-
-
-@pytest.mark.parametrize(
-    "function", [torch.Tensor.sin, torch.Tensor.detach, torch.Tensor.numpy, torch.Tensor.T.__get__, len]
-)
-def test_an_operation_is_none(function):
-    assert not is_plain_read(function, (torch.ones(2, 2),), sys._getframe())
+def test_an_attribute_of_an_ordinary_tensor_is_one_but_not_of_a_subclass(name, recorded):
+    x = torch.ones(2, requires_grad=True)
+    with inspector.record():
+        recorded.clear()
+        getattr(torch.ones(2), name), getattr(torch.nn.Parameter(torch.ones(2)), name)
+        assert getter(name) not in recorded
+        getattr(torch.ones(2).as_subclass(Own), name)
+        assert getter(name) in recorded
+        x.sum().backward()
 
 
-def test_the_grad_of_a_leaf_is_one_only_in_an_optimizer():
-    frames = []
-    within = compile("frames.append(__import__('sys')._getframe())", OPTIMIZERS + "adam.py", "exec")
-    exec(within, {"frames": frames})
-    leaf = torch.ones(2, requires_grad=True)
-    for access in (torch.Tensor.grad.__get__, torch.Tensor.grad.__set__):
-        assert is_plain_read(access, (leaf,), frames[0])
-        assert not is_plain_read(access, (leaf * 2,), frames[0])
-        assert not is_plain_read(access, (leaf,), sys._getframe())
+@pytest.mark.parametrize("name", ["sin", "detach", "numpy", "T"])
+def test_an_operation_is_none(name, recorded):
+    x, y = torch.ones(2, requires_grad=True), torch.ones(2, 2)
+    with inspector.record():
+        recorded.clear()
+        found = getattr(y, name)
+        assert name == "T" or (callable(found) and found() is not None)
+        assert len(recorded) == 1
+        x.sum().backward()
+
+
+def test_the_grad_of_a_leaf_is_one_only_in_an_optimizer(recorded):
+    x = torch.ones(2, requires_grad=True)
+    within = compile("leaf.grad = leaf.grad", OPTIMIZERS + "adam.py", "exec")
+    with inspector.record():
+        recorded.clear()
+        exec(within, {"leaf": x})
+        assert not GRADS.intersection(recorded)
+        x.grad = x.grad
+        assert set(recorded) >= GRADS
+        x.sum().backward()
 
 
 def test_the_answers_errors_and_warnings_of_reads_are_torchs():

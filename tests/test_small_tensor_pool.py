@@ -10,7 +10,8 @@ import torch
 from inspector.tensor_stats import Batch
 from inspector.tensor_stats.histogram import histogram
 from inspector.tensor_stats.memory_extent import in_memory_order, memory_extent
-from inspector.tensor_stats.small_tensor_pool import SmallTensorPool, fits
+from inspector.tensor_stats.precise_norm import precise_norm
+from inspector.tensor_stats.small_tensor_pool import MOST_POOLED, SmallTensorPool, fits
 from inspector.tensor_stats.statistics import statistics
 
 RANDOM = torch.Generator().manual_seed(0)
@@ -91,8 +92,8 @@ def test_histograms_are_those_of_each_alone_beside_numbers_that_are_in_no_bucket
 
 
 def test_what_fits():
-    assert fits(torch.ones(100)) and fits(torch.ones(1 << 14, dtype=torch.float64))
-    assert not fits(torch.ones((1 << 14) + 1)) and not fits(torch.ones(100, dtype=torch.bfloat16))
+    assert fits(torch.ones(100)) and fits(torch.ones(MOST_POOLED, dtype=torch.float64))
+    assert not fits(torch.ones(MOST_POOLED + 1)) and not fits(torch.ones(100, dtype=torch.bfloat16))
     assert not fits(torch.ones(100, device="meta"))
 
 
@@ -139,3 +140,14 @@ def test_a_tensor_without_memory_is_unknown():
     value = batch.add(torch._to_functional_tensor(torch.ones(100)), counted=True)
     batch.read()
     assert "unknown" in value.value
+
+
+@pytest.mark.parametrize("count", [10, 256, 257, 5000, 1 << 15, (1 << 15) + 256, 40_001, MOST_POOLED])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_norms_are_those_of_single_tensors(count, dtype):
+    tensors = [torch.randn(count, dtype=dtype) * scale for scale in (1.0, 1e-3, 1e9)]
+    pool = SmallTensorPool()
+    measured = [pool.add(tensor) for tensor in tensors]
+    for found, tensor in zip(measured, tensors, strict=True):
+        assert found.numbers[0] == precise_norm(tensor)
+        assert found.numbers[0] == pytest.approx(float(tensor.double().norm()), rel=1e-7)

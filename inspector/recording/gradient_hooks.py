@@ -17,7 +17,7 @@ import torch
 from inspector.graph.node_kinds import has_one_output
 from inspector.tensor_stats import Batch, NormFacts, Pending, PendingNorm, RowNorms, quick_norm
 from inspector.torch_api.compilation import skip_in_dynamo, without_dynamo
-from inspector.torch_api.engine import CURRENT_NODE, hook_carrier, register_shared
+from inspector.torch_api.engine import CURRENT_NODE, HooksByKey, hook_carrier, register_shared
 from inspector.torch_api.modes import unobserved
 from inspector.tracing.gradient_flow import GradientFlow
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
@@ -56,7 +56,7 @@ class GradientCapture:
         self._batch = batch
         self._index: dict[AutogradNode, int] = {}
         self._shared: dict[int, Callable[..., None]] = {}
-        self._handles: list[Any] = []
+        self._hooks = HooksByKey()
         self._errors: list[Exception] = []
         self._rows = RowNorms(batch)
 
@@ -76,9 +76,7 @@ class GradientCapture:
         if self._batch.level == "light" and runs_all:
             self._install_quickly(walk, one, several)
             return
-        leave = self._outgoing(current_node)
-        for node in walk.nodes:
-            self._hook(node, several, leave)
+        self._hooks.add(walk.nodes, several, self._outgoing(current_node))
 
     def _install_quickly(
         self, walk: Walk, one: Callable[[torch.Tensor | None], None], several: Callable[[Gradients], None]
@@ -92,21 +90,17 @@ class GradientCapture:
         self._shared[0] = one
         with unobserved():
             carrier = hook_carrier(self._shared)
-        for node, name in zip(walk.nodes, walk.structure.names, strict=True):
-            if not has_one_output(name) or not register_shared(node, carrier):
-                self._handles.append(type(node).register_prehook(node, several))
+        named = zip(walk.nodes, walk.structure.names, strict=True)
+        self._hooks.add(
+            [node for node, name in named if not has_one_output(name) or not register_shared(node, carrier)],
+            several,
+        )
 
     def _install_one_by_one(self, walk: Walk) -> None:
         """Fallback if torch does not say which Node is running: a pair of hooks for each."""
         for node in walk.nodes:
             current_node = functools.partial(_same, node)
-            self._hook(node, self._incoming(current_node)[1], self._outgoing(current_node))
-
-    def _hook(self, node: AutogradNode, several: Callable[..., None], leave: Callable[..., None]) -> None:
-        kind = type(node)  # by the methods of the class: a custom Function may have set `ctx.register_hook`
-        self._handles.append(kind.register_prehook(node, several))
-        if self._batch.level == "full":
-            self._handles.append(kind.register_hook(node, leave))
+            self._hooks.add([node], self._incoming(current_node)[1], self._outgoing(current_node))
 
     def _incoming(
         self, current_node: Callable[[], AutogradNode]
@@ -132,7 +126,12 @@ class GradientCapture:
             self._creation.flows(gradients, found)
         return found
 
-    def _outgoing(self, current_node: Callable[[], AutogradNode]) -> Callable[[Gradients, Gradients], None]:
+    def _outgoing(
+        self, current_node: Callable[[], AutogradNode]
+    ) -> Callable[[Gradients, Gradients], None] | None:
+        """The hook for outgoing gradients; None in a light recording."""
+        if self._batch.level == "light":
+            return None
         return _outgoing_hook(current_node, self._index, self.flow, self._measure_flowing, self._errors)
 
     def remove(self) -> None:
@@ -141,9 +140,7 @@ class GradientCapture:
         Raises the first exception of a hook; inside the hook it would have ended the user's backward.
         """
         self._shared.clear()
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
+        self._hooks.remove()
         self._index.clear()  # Node -> hook -> index -> Node is a cycle that is never collected
         if self._errors:
             raise self._errors[0]

@@ -24,7 +24,7 @@ from inspector.tensor_stats.plain_tensor import (
     stored,
 )
 from inspector.tensor_stats.row_shares import blocks_are_alike, must_be_alike
-from inspector.tensor_stats.small_tensor_pool import MeasuredTensor, NormsByKey, SmallTensorPool, fits
+from inspector.tensor_stats.small_tensor_pool import MOST_POOLED, MeasuredTensor, NormsByKey, SmallTensorPool, fits
 from inspector.tensor_stats.statistics import (
     BLOCK,
     COUNTS,
@@ -35,7 +35,14 @@ from inspector.tensor_stats.statistics import (
     sums,
     tensor_norm,
 )
-from inspector.torch_api.modes import is_observed, is_unobserved, set_grad_enabled, unobserved
+from inspector.torch_api.modes import (
+    dispatch_mode_count,
+    function_mode_count,
+    is_profiling,
+    is_unobserved,
+    set_grad_enabled,
+    unobserved,
+)
 from inspector.torch_api.tensors import is_transformed, version_counter
 
 _version = version_counter()
@@ -302,12 +309,15 @@ class Batch:
         checked first. None for other tensors, for tensors that need more checks, and if user code would observe
         the operations.
         """
-        if type(tensor) not in ORDINARY or is_observed() or not tensor.is_cpu or tensor.is_neg():
+        if type(tensor) not in ORDINARY or function_mode_count() or dispatch_mode_count() or is_profiling():
+            return None  # `is_observed`, written out
+        if not tensor.is_cpu or tensor.is_neg():
             return None
         try:
-            memory, version = tensor.untyped_storage(), _version(tensor)
+            memory, version, address = tensor.untyped_storage(), _version(tensor), tensor.data_ptr()
             arranged = None if tensor.is_contiguous() else tensor.stride()
-            key = tensor.data_ptr(), tensor.dtype, extent_of(tensor, arranged)
+            dtype, count = tensor.dtype, tensor.numel()
+            key = address, dtype, extent_of(tensor, arranged)
         except (RuntimeError, TypeError):  # no storage, unknown size, or no version counter
             return None
         if not memory.resizable():  # shared with a numpy array
@@ -315,10 +325,14 @@ class Batch:
         met = self._met.get(key) or (None if self._earlier is None else self._earlier._met.get(key))
         if met is not None and met[1] == version and met[2] and met[0]() is memory:
             return _Summary(tensor, met[3], arranged)
-        if tensor.dtype not in REDUCED_AS_THEY_ARE or tensor.numel() <= FULL or lacks_memory(tensor, memory):
+        if dtype not in REDUCED_AS_THEY_ARE or count <= FULL or lacks_memory(tensor, memory):
             return None
         if tensor.is_nested or is_transformed(tensor):
             return None
+        if arranged is None and count <= MOST_POOLED and address:  # no operation is needed
+            measured = self._pool.add_at(address, dtype, count)
+            self._met[key] = weakref.ref(memory), version, True, measured
+            return _Summary(tensor, measured, None)
         if not tensor.requires_grad or not torch.is_grad_enabled():
             return _Summary(tensor, self._measure(tensor, memory, key, (version, True)), arranged)
         set_grad_enabled(False)

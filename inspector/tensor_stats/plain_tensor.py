@@ -54,11 +54,11 @@ def has_memory(tensor: torch.Tensor) -> bool:
 
 def lacks_memory(tensor: torch.Tensor, memory: torch.UntypedStorage) -> bool:
     """Whether the storage of a tensor was resized to less than its elements, which must not be read then."""
+    available = memory.nbytes() // tensor.itemsize - tensor.storage_offset()
     if tensor.is_contiguous():
-        reach = tensor.numel() - 1
-    else:
-        reach = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
-    return reach >= 0 and (tensor.storage_offset() + reach + 1) * tensor.itemsize > memory.nbytes()
+        return 0 < tensor.numel() > available
+    reach = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    return reach >= 0 and reach + 1 > available
 
 
 def is_shared(tensor: torch.Tensor) -> bool:

@@ -44,12 +44,22 @@ def precise_norm(tensor: torch.Tensor) -> float:
     return norm if whole == count else math.hypot(norm, float(_vector_norm(flat[whole:])))
 
 
-def precise_norms(matrix: torch.Tensor) -> list[float]:
-    """The norms of the rows of a matrix, as from `precise_norm`."""
-    if matrix.shape[1] <= _SHORT or matrix.dtype is torch.float64:
+def precise_norms(matrix: torch.Tensor) -> tuple[list[float], torch.Tensor | None]:
+    """The norms of the rows of a matrix, as from `precise_norm`, and the squares of its elements if these were
+    computed."""
+    count = matrix.shape[1]
+    if count <= _SHORT or matrix.dtype is torch.float64:
         norms: list[float] = _vector_norm(matrix, dim=1).tolist()
-        return norms
-    return [math.sqrt(square) for square in matrix.square().sum(1).tolist()]
+        return norms, None
+    if count <= _SQUARED:
+        squares = matrix.square()
+        return [math.sqrt(square) for square in squares.sum(1).tolist()], squares
+    whole = count - count % _SHORT
+    rows = _vector_norm(matrix[:, :whole].unflatten(1, (-1, _SHORT)), dim=2)
+    norms = _vector_norm(rows, dim=1, dtype=torch.float64).tolist()
+    if whole < count:
+        norms = list(map(math.hypot, norms, _vector_norm(matrix[:, whole:], dim=1).tolist()))
+    return norms, None
 
 
 def without_repetitions(tensor: torch.Tensor) -> tuple[torch.Tensor, int]:

@@ -23,13 +23,13 @@ from inspector.tensor_stats.row_shares import are_alike, are_surely_alike, harml
 from inspector.tensor_stats.statistics import REDUCED_AS_THEY_ARE, SMALL, TensorStatistics, mean_of, statistics
 from inspector.torch_api.modes import unobserved
 
-_BYTES = 1 << 19
-"""Size of a matrix that stays in the processor's cache."""
+_BYTES = 1 << 20
+"""Maximum size of a matrix: it stays in the processor's cache, and its memory is not given back each time."""
 
 _ROWS = 256
 """Maximum rows of a matrix."""
 
-_MOST = 1 << 14
+MOST_POOLED = 1 << 16
 """Maximum elements of a tensor; for larger ones the overhead does not matter."""
 
 
@@ -128,15 +128,19 @@ class SmallTensorPool:
     def add(self, elements: torch.Tensor) -> PooledTensor:
         """Copy a tensor that `fits`. It is measured by the next call of `measure`, or earlier if there are
         many."""
-        kind = elements.dtype, elements.numel()
-        rows = self._kinds.get(kind)
-        if rows is None or rows.columns:
-            rows = self._kinds[kind] = _Rows(kind, elements.itemsize)
         if not elements.is_contiguous():
             elements = largest_stride_first(elements).contiguous()  # a transposed view has the same numbers
         if not (address := elements.data_ptr()):  # zeros that torch does not store, of a forward derivative
             elements = elements.clone()
             address = elements.untyped_storage().data_ptr()  # raises where there are no elements
+        return self.add_at(address, elements.dtype, elements.numel())
+
+    def add_at(self, address: int, dtype: torch.dtype, count: int) -> PooledTensor:
+        """Copy `count` elements that follow each other in memory, as `add` does."""
+        kind = dtype, count
+        rows = self._kinds.get(kind)
+        if rows is None or rows.columns:
+            rows = self._kinds[kind] = _Rows(kind)
         copies = rows.copies
         copies.append(rows.bytes_at(address).raw)
         measured = PooledTensor(rows, len(copies) - 1)
@@ -162,8 +166,8 @@ class _Rows:
 
     __slots__ = ("_kind", "_samples", "_special", "bytes_at", "columns", "copies", "most", "row_norms")
 
-    def __init__(self, kind: tuple[torch.dtype, int], itemsize: int) -> None:
-        self._kind, size = kind, kind[1] * itemsize
+    def __init__(self, kind: tuple[torch.dtype, int]) -> None:
+        self._kind, size = kind, kind[1] * kind[0].itemsize
         self.most = max(1, min(_ROWS, _BYTES // size))
         self.bytes_at = (c_char * size).from_address
         self.copies: list[bytes] = []
@@ -182,7 +186,7 @@ class _Rows:
             matrix = torch.frombuffer(joined, dtype=dtype).view(-1, count)
             self.copies.clear()
             self._samples = _Samples(matrix[:, :: sample_step(count)].clone())
-            norms = precise_norms(matrix)
+            norms, squares = precise_norms(matrix)
             totals = matrix.sum(1).tolist()
             nonzero = _nonzero(matrix)
             self.columns = [norms, totals, matrix.amin(1).tolist(), matrix.amax(1).tolist(), nonzero]
@@ -191,7 +195,8 @@ class _Rows:
                     self._special[row] = statistics(matrix[row])  # NaN, Inf, or squares outside of float32
             for layout, wanted in self.row_norms.items():
                 if left := self._may_stand_out(wanted, layout[0][0]):
-                    _send_row_norms(matrix, layout, left)
+                    squares = matrix.square() if squares is None else squares
+                    _send_row_norms(matrix, squares, layout, left)
             self.row_norms.clear()
 
     def _may_stand_out(self, wanted: list[_Wanted], count: int) -> list[_Wanted]:
@@ -202,8 +207,7 @@ class _Rows:
             item
             for item in wanted
             if (row := item[0]) in special
-            or not norms[row]
-            or (max(-leasts[row], mosts[row]) / norms[row]) ** 2 >= harmless
+            or (norms[row] and (max(-leasts[row], mosts[row]) / norms[row]) ** 2 >= harmless)
         ]
 
     def numbers(self, row: int) -> TensorStatistics:
@@ -239,12 +243,15 @@ class _Samples:
         return histograms(self.matrix)
 
 
-def _send_row_norms(matrix: torch.Tensor, layout: Layout, wanted: list[_Wanted]) -> None:
+def _send_row_norms(
+    matrix: torch.Tensor, squares: torch.Tensor, layout: Layout, wanted: list[_Wanted]
+) -> None:
     """Send the norms of the rows of some of the tensors in a matrix, apart from those that are alike, which the
-    sums of their squares nearly always show."""
-    sums = _rows_of(matrix, layout, wanted).square().sum(2)
+    sums of their squares nearly always show. squares: of the elements of the matrix."""
+    arranged = _arranged(squares, layout)
+    sums = arranged if arranged.dim() == 2 else arranged.sum(tuple(range(2, arranged.dim())))
     alike = are_surely_alike(sums.numpy()).tolist()
-    wanted = [item for item, is_alike in zip(wanted, alike, strict=True) if not is_alike]
+    wanted = [item for item in wanted if not alike[item[0]]]
     if not wanted:
         return
     norms = _norms_of_rows(_rows_of(matrix, layout, wanted)).numpy()
@@ -255,7 +262,7 @@ def _send_row_norms(matrix: torch.Tensor, layout: Layout, wanted: list[_Wanted])
 
 def _rows_of(matrix: torch.Tensor, layout: Layout, wanted: list[_Wanted]) -> torch.Tensor:
     """Some of the tensors in a matrix, with their rows flat."""
-    tensors = _arranged(matrix[[row for row, _, _ in wanted]], layout)
+    tensors = _arranged(matrix.index_select(0, torch.tensor([row for row, _, _ in wanted], device="cpu")), layout)
     return tensors.reshape(len(wanted), layout[0][0], -1)
 
 
@@ -288,4 +295,4 @@ def _nonzero(matrix: torch.Tensor) -> list[int]:
 
 def fits(elements: torch.Tensor) -> bool:
     """Whether a tensor can go into a SmallTensorPool: a small CPU tensor of float32 or float64."""
-    return elements.numel() <= _MOST and elements.dtype in REDUCED_AS_THEY_ARE and elements.is_cpu
+    return elements.numel() <= MOST_POOLED and elements.dtype in REDUCED_AS_THEY_ARE and elements.is_cpu

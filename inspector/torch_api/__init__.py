@@ -9,7 +9,7 @@ from typing import Any
 from inspector.torch_api.capability import Capability
 from inspector.torch_api.compilation import COMPILER, FRAME_EVALUATION
 from inspector.torch_api.compiled_graphs import COMPILED_GRAPHS
-from inspector.torch_api.engine import CURRENT_NODE, ENTRY_POINT, GRAPH_TASK, HOOK_DICT
+from inspector.torch_api.engine import CURRENT_NODE, ENTRY_POINT, GRAPH_TASK, HOOK_DICT, REGISTRAR
 from inspector.torch_api.foreach import FOREACH_NORMS
 from inspector.torch_api.formulas import FORMULAS
 from inspector.torch_api.gradcheck import SECOND_PASS
@@ -37,6 +37,7 @@ CAPABILITIES: tuple[Capability[Any], ...] = (
     GRAPH_TASK,
     CURRENT_NODE,
     HOOK_DICT,
+    REGISTRAR,
     SEQUENCE_NUMBERS,
     OUTPUT_METADATA,
     ATTRIBUTES,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import torch
 import torch.autograd.graph
+from torch.utils.hooks import RemovableHandle
 
 from inspector.torch_api.capability import Capability
+from inspector.torch_api.patch import Patch
 
 OUTSIDE = -1
 """torch's graph task id while the engine is not running."""
@@ -228,3 +231,112 @@ def hook_carrier(hooks: dict[int, Callable[..., Any]]) -> torch.Tensor:
     carrier = torch.empty(0, device="cpu")
     carrier._backward_hooks = hooks
     return carrier
+
+
+class _Registrar(NamedTuple):
+    """The class and the name of the function that torch calls to add a hook to those of a Node, and a function
+    that returns a new key for a hook."""
+
+    owner: Any
+    name: str
+    new_key: Callable[[], int]
+
+
+def _find_registrar() -> _Registrar:
+    found = _Registrar(torch.autograd.function._HookMixin, "_register_hook", _new_key)
+    hooks, handle = getattr(found.owner, found.name)(None, bool)
+    if dict(hooks) != {handle.id: bool}:
+        raise TypeError("_register_hook does not return hooks by the key of a handle")
+    return found
+
+
+def _new_key() -> int:
+    key: int = RemovableHandle(OrderedDict()).id
+    return key
+
+
+REGISTRAR = Capability(
+    "hook registration", "every hook on a Node of a full recording has a handle, which is slower", _find_registrar
+)
+
+
+class HooksByKey:
+    """Hooks on Nodes, as `Node.register_prehook` and `Node.register_hook` add them.
+
+    torch makes a handle for each, which takes longer than all else. Here, hooks that are added together are
+    removed by one key.
+    """
+
+    def __init__(self) -> None:
+        self._added: list[tuple[int, list[dict[int, Any]]]] = []
+        self._handles: list[Any] = []
+
+    def add(
+        self, nodes: Iterable[Any], before: Callable[..., None], after: Callable[..., None] | None = None
+    ) -> None:
+        """Add a prehook to each Node, and a hook if one is given."""
+        parts = REGISTRAR.parts
+        if parts is not None:
+            try:
+                self._added.append(_add_with_one_key(nodes, before, after, parts))
+                return
+            except Exception as error:
+                REGISTRAR.turn_off(error)
+        self._handles += _register(nodes, before, after)
+
+    def remove(self) -> None:
+        """Remove the hooks."""
+        while self._added:
+            _remove(*self._added.pop())
+        while self._handles:
+            self._handles.pop().remove()
+
+
+def _add_with_one_key(
+    nodes: Iterable[Any], before: Callable[..., None], after: Callable[..., None] | None, parts: _Registrar
+) -> tuple[int, list[dict[int, Any]]]:
+    """Add hooks; returns their key, and the dictionaries that they were added to."""
+    key, dictionaries = parts.new_key(), list[dict[int, Any]]()
+
+    def without_handles(original: Any) -> Any:
+        def _register_hook(hooks: dict[int, Any] | None, hook: Any) -> tuple[dict[int, Any], Any]:
+            if hook is not before and hook is not after:  # of another thread
+                found: tuple[dict[int, Any], Any] = original(hooks, hook)
+                return found
+            if hooks is None:
+                hooks = OrderedDict()
+            hooks[key] = hook
+            dictionaries.append(hooks)
+            return hooks, None
+
+        return staticmethod(_register_hook)
+
+    patch = Patch((parts.owner,), parts.name, without_handles)
+    patch.install()
+    try:
+        _register(nodes, before, after)
+    except BaseException:
+        _remove(key, dictionaries)
+        raise
+    finally:
+        patch.uninstall()
+    return key, dictionaries
+
+
+def _remove(key: int, dictionaries: Iterable[dict[int, Any]]) -> None:
+    for hooks in dictionaries:
+        hooks.pop(key, None)
+
+
+def _register(
+    nodes: Iterable[Any], before: Callable[..., None], after: Callable[..., None] | None
+) -> list[Any]:
+    """Add the hooks to each Node, by the methods of its class: a custom Function may have set `ctx.register_hook`.
+    Returns the handles."""
+    handles = []
+    for node in nodes:
+        kind = type(node)
+        handles.append(kind.register_prehook(node, before))
+        if after is not None:
+            handles.append(kind.register_hook(node, after))
+    return handles

@@ -18,8 +18,9 @@ from inspector.recording.forward.line_tracer import LineTracer
 from inspector.recording.forward.operation_arguments import IN_C
 from inspector.recording.forward.operation_recorder import OperationRecorder
 from inspector.recording.forward.outputs import Outputs
-from inspector.recording.forward.plain_reads import is_plain_read
+from inspector.recording.forward.plain_reads import GRADS, READING, READS, is_optimizers
 from inspector.recording.forward.sequence_ranges import sequence_number
+from inspector.tensor_stats.plain_tensor import ORDINARY
 from inspector.torch_api.frames import function_caller
 from inspector.torch_api.modes import FastPaths, modes_on_stack, push_at_bottom, remove_mode, remove_mode_after
 from inspector.util.stand_in_frames import LEVELS, call_as, hide_call
@@ -74,41 +75,77 @@ class OperationMode(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Any, arguments: tuple[Any, ...] = (), options: Any = None
     ) -> Any:
-        if is_plain_read(function, arguments, sys._getframe(1)):
+        # Half of all calls end here. It is written out, since each call of a function is an event of its own while
+        # lines are traced.
+        if (
+            type(function) in READING
+            and arguments
+            and type(arguments[0]) in ORDINARY
+            and (function in READS or (function in GRADS and is_optimizers(sys._getframe(1), arguments[0])))
+        ):
             return function(*arguments, **options) if options else function(*arguments)
-        tracer = sys.gettrace()
+        caller, tracer, options = sys._getframe(1), sys.gettrace(), options or {}
         if was_traced := tracer in self._lines.tracers:  # else every function called here costs an event
             sys.settrace(None)
-        operation, user, options = None, None, options or {}
+        try:
+            if tracer is None and self._inner.is_inside and self._inner.is_single(function):
+                return self._single(function, arguments, options, caller)
+            return self._operation(function, arguments, options, caller, tracer if was_traced else None)
+        except BaseException as error:
+            hide_call(error)
+            raise
+
+    def _operation(
+        self, function: Any, arguments: tuple[Any, ...], options: dict[str, Any], caller: FrameType, tracer: Any
+    ) -> Any:
+        """Call a function, and record it if it is an operation. tracer: of lines, where it was in use."""
+        was_traced, operation, user = tracer is not None, None, None
         is_inside, number = self._inner.is_inside, sequence_number()
         if self._recording and not is_inside:
-            operation, user = self._operations.before(function, arguments, options)
+            operation, user = self._operations.before(function, arguments, options, caller)
         watch = self._inner.watch(function, arguments, options) if is_inside or operation is not None else NO_WATCH
         is_torchs = was_traced and (watch is not NO_WATCH or type(function) in IN_C)
         stays_off = is_torchs and (user is None or user.f_trace is not None)
         if not stays_off:
             self._lines.unpause(was_traced, user)
         self._handling += 1
-        caller, levels = function_caller(sys._getframe(1)), 1 if type(function) in IN_C else LEVELS
+        called_by, levels = function_caller(caller), 1 if type(function) in IN_C else LEVELS
         try:
             with watch:
-                result = call_as(caller, function, arguments, options, levels)
+                result = call_as(called_by, function, arguments, options, levels)
         except BaseException as error:
             hide_call(error)
             if stays_off and self._lines.state.running:
                 sys.settrace(tracer)
             raise
         finally:
-            self._leave(sys._getframe(1))
+            self._leave(caller)
         if not stays_off and (was_traced := (tracer := sys.gettrace()) in self._lines.tracers):
             sys.settrace(None)
         watch.returned(result)
         if operation is not None:
-            self._operations.after(operation, arguments, options, result)
+            self._operations.after(operation, arguments, options, result, caller)
         elif is_inside:
             self._inner.note(number, (*arguments, *options.values()), result)
         if was_traced and self._lines.state.running:
             sys.settrace(tracer)
+        return result
+
+    def _single(
+        self, function: Any, arguments: tuple[Any, ...], options: dict[str, Any], caller: FrameType
+    ) -> Any:
+        """An operation in the code of a Python function of torch, while no lines are traced."""
+        number = sequence_number()
+        self._handling += 1
+        try:
+            result = call_as(function_caller(caller), function, arguments, options, 1)
+        except BaseException as error:
+            hide_call(error)
+            raise
+        finally:
+            self._leave(caller)
+        if sequence_number() != number:
+            self._inner.note(number, (*arguments, *options.values()) if options else arguments, result)
         return result
 
     def _leave(self, caller: FrameType) -> None:

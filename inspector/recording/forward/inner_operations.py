@@ -2,7 +2,7 @@
 
 A Python function of torch, such as `multi_head_attention_forward`, runs its own code with the function mode on
 the stack. A C++ function of `DISPATCHED` runs under a dispatch mode, which sees each operation after autograd has
-created its Node. For attention, what its Nodes saved is enough.
+created its Node. For attention and small recurrent cells, what is unknown is computed again.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from torch.overrides import TorchFunctionMode
 
 from inspector.graph.node_names import op_of
 from inspector.recording.forward.created_nodes import created_nodes
+from inspector.recording.forward.inner_cells import CELLS, can_compute, cell_values
 from inspector.recording.forward.inner_products import attention_scores, linear_product
-from inspector.recording.forward.operation_arguments import tensors_among, tensors_of
+from inspector.recording.forward.operation_arguments import IN_C, tensors_among, tensors_of
 from inspector.recording.forward.outputs import Outputs
 from inspector.recording.forward.sequence_ranges import sequence_number
 from inspector.tensor_stats import Pending
@@ -87,6 +88,10 @@ _KNOWN_WITHOUT = frozenset(
 _ATTENTION = "scaled_dot_product_attention"
 
 
+_MAY_BE_WATCHED = DISPATCHED | {"linear", _ATTENTION, None}
+"""The names of functions in C inside which something may be seen."""
+
+
 _Dispatched: TypeAlias = dict[tuple[int, str], list[tuple[torch.Size, Pending]]]
 """Shapes and values of the results of operations below autograd, in order of output number, by the number of the
 newest Node then and the name of the operation."""
@@ -129,6 +134,10 @@ class InnerOperations:
         """Whether the code of a Python function of torch is running."""
         return bool(self.functions)
 
+    def is_single(self, function: Any) -> bool:
+        """Whether a function is one in C that creates no Nodes inside, whatever its arguments."""
+        return type(function) in IN_C and getattr(function, "__name__", None) not in _MAY_BE_WATCHED
+
     def watch(self, function: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> _Watch:
         """The context in which to call a function."""
         kind = self._kind_of(function, arguments)
@@ -145,6 +154,8 @@ class InnerOperations:
         name = getattr(function, "__name__", None)
         if name == "linear" and len(arguments) > 1 and type(arguments[0]) in ORDINARY:
             return None if arguments[0].is_contiguous() else _WatchLinear  # a class of the script would see this
+        if name in CELLS and can_compute(arguments):
+            return _WatchCell
         return _WatchDispatched if name in DISPATCHED else _WatchAttention if name == _ATTENTION else None
 
     def note(self, first: int, arguments: tuple[Any, ...], result: Any) -> None:
@@ -218,6 +229,12 @@ class _WatchAttention(_InnerWatch):
     def returned(self, result: Any) -> None:
         created = created_nodes(result, self._first)
         self._inner.record(lambda: attention_scores(created, self._arguments, self._options))
+
+
+class _WatchCell(_InnerWatch):
+    def returned(self, result: Any) -> None:
+        name = self._function.__name__
+        self._inner.record(lambda: cell_values(name, created_nodes(result, self._first), self._arguments))
 
 
 class _WatchLinear(_InnerWatch):

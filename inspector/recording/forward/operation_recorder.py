@@ -105,23 +105,26 @@ class OperationRecorder:
         self._random = RandomMasks()
 
     def before(
-        self, function: Any, arguments: tuple[Any, ...], options: dict[str, Any]
+        self, function: Any, arguments: tuple[Any, ...], options: dict[str, Any], caller: FrameType
     ) -> tuple[CurrentOperation | None, FrameType | None]:
-        """The operation that is about to run (None if it is not one), and the user's frame in which it runs."""
+        """The operation that is about to run (None if it is not one), and the user's frame in which it runs.
+
+        caller: the frame that called the mode.
+        """
         if is_unrecorded_context():
             return None, None
         user = None
         try:
             name = name_of(function)
             if name == "_set_grad_enabled" and arguments:
-                self._note_region(bool(arguments[0]), sys._getframe(2))
+                self._note_region(bool(arguments[0]), caller)
             if getattr(function, "__name__", None) == "__get__" and function == GET_GRAD:
-                self._note_read(arguments[0], sys._getframe(2))
+                self._note_read(arguments[0], caller)
             if name in UNCOUNTED:
                 self._outputs.values.memory_is_shared()
             if name is None or (name in NO_OPERATIONS and function is not torch.autograd.grad):
                 return None, None
-            calling = operation_caller(sys._getframe(2))
+            calling = operation_caller(caller)
             user = self._users.innermost(calling)
             if user is calling and user is not None:
                 self._places.called.setdefault((id(user.f_code), user.f_lasti), (user.f_code, name))
@@ -143,9 +146,14 @@ class OperationRecorder:
             return None, user
 
     def after(
-        self, operation: CurrentOperation, arguments: tuple[Any, ...], options: dict[str, Any], result: Any
+        self,
+        operation: CurrentOperation,
+        arguments: tuple[Any, ...],
+        options: dict[str, Any],
+        result: Any,
+        caller: FrameType,
     ) -> None:
-        """Record an operation that has run."""
+        """Record an operation that has run. caller: the frame that called the mode."""
         try:
             with hidden():
                 inputs = tensors_among((*arguments, *options.values()))
@@ -153,7 +161,7 @@ class OperationRecorder:
                 if operation.name == "requires_grad_":
                     results = inputs[:1]  # also for an assignment, which has no result
                 if operation.name == "grad":
-                    self._find_cut(operation, inputs, results)
+                    self._find_cut(operation, inputs, results, caller)
                     return  # what it created belongs to the backward call
                 if sequence_number() != operation.number:
                     constants = partial(self._outputs.constants.of, arguments=arguments, options=options)
@@ -165,7 +173,7 @@ class OperationRecorder:
                     self._find_non_finite(operation, inputs, results)
                 elif operation.targets:  # `x[mask] = y` has no result
                     self._find_non_finite(operation, inputs, [target.tensor for target in operation.targets])
-                self._find_cut(operation, inputs, results)
+                self._find_cut(operation, inputs, results, caller)
                 for target in operation.targets:
                     is_set = operation.name == SET_DATA and target.has_moved()
                     if is_set or _version(target.tensor) != target.version:
@@ -248,7 +256,11 @@ class OperationRecorder:
             self._outputs.non_finite.note(where, inputs, results)
 
     def _find_cut(
-        self, operation: CurrentOperation, inputs: list[torch.Tensor], results: list[torch.Tensor]
+        self,
+        operation: CurrentOperation,
+        inputs: list[torch.Tensor],
+        results: list[torch.Tensor],
+        caller: FrameType,
     ) -> None:
         is_copied = operation.name in CUTS_TO_TENSORS and _is_copied(operation, inputs, results)
         if not is_copied and any(tensor.requires_grad for tensor in results):
@@ -262,7 +274,7 @@ class OperationRecorder:
         if not sources:
             return
         kind = cut_kind(operation.name, results[0] if results else None, in_c=operation.in_c)
-        if kind == "no_grad" and in_sample(operation_caller(sys._getframe(2))):
+        if kind == "no_grad" and in_sample(operation_caller(caller)):
             kind = "sample"
         forward = custom_forward(sys._getframe(1)) if kind in ("no_grad", "inference_mode") else None
         if kind is None or (forward is not None and needs_gradient(forward)):

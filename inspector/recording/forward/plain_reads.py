@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from inspector.tensor_stats.plain_tensor import ORDINARY
 from inspector.torch_api.frames import OPTIMIZERS
 from inspector.torch_api.tensors import getter
 
@@ -29,21 +28,22 @@ _ATTRIBUTES = (
 )
 _METHODS = ("dim", "is_complex", "is_contiguous", "is_floating_point", "numel", "size", "stride")
 
-_READS = frozenset([*map(getter, _ATTRIBUTES), *(getattr(torch.Tensor, name) for name in _METHODS)])
-_TYPES = (MethodWrapperType, MethodDescriptorType)
+READS = frozenset([*map(getter, _ATTRIBUTES), *(getattr(torch.Tensor, name) for name in _METHODS)])
+"""What only asks for a fact."""
+
+READING = frozenset([MethodWrapperType, MethodDescriptorType])
+"""The types of these functions."""
 
 _GRAD: Any = torch.Tensor.grad  # the descriptor
-_GRADS = frozenset([_GRAD.__get__, _GRAD.__set__])
+GRADS = frozenset([_GRAD.__get__, _GRAD.__set__])
+"""Reads and sets the grad of a tensor."""
+
 _is_leaf = getter("is_leaf")
 
 
-def is_plain_read(function: Any, arguments: tuple[Any, ...], frame: FrameType) -> bool:
-    """Whether a call is such a read. frame: the one that called the mode.
+def is_optimizers(frame: FrameType, tensor: torch.Tensor) -> bool:
+    """Whether an optimizer reads or clears the grad of a parameter; what the script reads is recorded.
 
-    An optimizer reads and clears the grad of each parameter; what the script reads is recorded.
+    frame: the one that called the mode.
     """
-    if type(function) not in _TYPES or not arguments or type(arguments[0]) not in ORDINARY:
-        return False
-    if function in _READS:
-        return True
-    return function in _GRADS and frame.f_code.co_filename.startswith(OPTIMIZERS) and bool(_is_leaf(arguments[0]))
+    return frame.f_code.co_filename.startswith(OPTIMIZERS) and bool(_is_leaf(tensor))
