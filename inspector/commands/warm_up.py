@@ -18,7 +18,6 @@ _NEEDED = (
     "inspector.cli",
     "inspector.commands.redraw_report",
     "inspector.terminal.progress",
-    "fontTools.ttLib.tables.O_S_2f_2",
     "numpy.ma",  # the tables of the page
 )
 
