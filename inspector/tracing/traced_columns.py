@@ -88,7 +88,10 @@ class _Functions(FunctionColumns):
 
     @cached_property
     def steps(self) -> Sequence[Value]:
-        return list(map(self._lookup.gradients.step, range(len(self))))
+        gradients = self._lookup.gradients
+        if not gradients.has_steps:  # for the same reason
+            return [gradients.step(0)] * len(self)
+        return list(map(gradients.step, range(len(self))))
 
     @cached_property
     def gradients(self) -> Sequence[Value]:
@@ -125,7 +128,7 @@ class _Edges(EdgeColumns):
         self.starts = array("i", before[starts].astype(numpy.int32).tobytes())
         self.targets = array("i", targets[there].tobytes())
         self._slots, self._input_nrs = slots[there], _view(structure.input_nrs)[there]
-        self._lookup = lookup
+        self._structure, self._lookup = structure, lookup
         super().__init__(self._edge, len(self.targets))
 
     @cached_property
@@ -135,6 +138,9 @@ class _Edges(EdgeColumns):
     @cached_property
     def input_nrs(self) -> Sequence[int]:
         return cast("list[int]", self._input_nrs.tolist())
+
+    def order(self, starts: array[int], targets: array[int]) -> array[int]:
+        return self._structure.order
 
     def gradient(self, number: int) -> Value:
         source = bisect_right(self.starts, number) - 1
