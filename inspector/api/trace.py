@@ -57,7 +57,7 @@ def trace_named(thing: Any, names: Names) -> Graph:
 
 
 def _add_derivatives(graph: Graph) -> None:
-    from inspector.derivatives import add_local_derivatives  # a folded picture has none
+    from inspector.derivatives import add_local_derivatives  # asked for with the first row
 
     try:
         add_local_derivatives(graph)
