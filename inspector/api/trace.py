@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from inspector.api.first_trace import with_first_trace
-from inspector.derivatives import add_local_derivatives
 from inspector.graph import Graph
 from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
 from inspector.tensor_stats import Batch
@@ -58,6 +57,8 @@ def trace_named(thing: Any, names: Names) -> Graph:
 
 
 def _add_derivatives(graph: Graph) -> None:
+    from inspector.derivatives import add_local_derivatives  # asked for with the first row
+
     try:
         add_local_derivatives(graph)
     except Exception as error:

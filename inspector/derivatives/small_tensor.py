@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy
-from numpy.typing import NDArray
 
 from inspector.graph.elements import elements_of
 from inspector.graph.values import Value, is_summary
 
-SmallTensor: TypeAlias = NDArray[numpy.float64]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SmallTensor: TypeAlias = "NDArray[numpy.float64]"
 
 ROUNDING = 1e-6
 """Relative tolerance: a few units in the last place of a float32 (1.2e-7)."""

@@ -47,7 +47,7 @@ from inspector.options.figure_options import FigureOptions
 from inspector.options.figure_options import without_heat_maps as plain
 from inspector.styles import Plan, find_style
 from inspector.styles.plan import CircuitPlan
-from inspector.styles.table import FEWER_HEAT_MAPS, Density
+from inspector.styles.table import Density
 
 PlacedPlans = tuple[list[Plan], Placement, Problem]
 """Fitted plans, all positions, and the layout problem they solve."""
@@ -242,6 +242,8 @@ def _has_heat_maps(planned: Making, look: FigureOptions, is_small: bool) -> bool
 
 def _with_heat_maps(look: FigureOptions) -> Iterator[_Attempt]:
     """The ways to draw a style, or its neighbour, with heat maps: the richest density, then with fewer maps."""
+    from inspector.styles.circuit_densities import FEWER_HEAT_MAPS  # few figures need it
+
     for shown in islice(_of_neighbour(look), 1):
         yield shown
         said = shown.remark.removesuffix(f"{shown.density.name}, to fit the canvas") if shown.density else ""

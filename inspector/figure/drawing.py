@@ -33,11 +33,9 @@ from inspector.graph.model import MOMENTS
 from inspector.graph.row_types import InnerPart
 from inspector.graph.step_replay import ReplayFrame, after_steps, replay_frames
 from inspector.layout.articulation_segments import place_segments
-from inspector.layout.circuit import place_circuit
 from inspector.layout.errors import LayoutFailed, TooManyBoxes
 from inspector.layout.layered import place
 from inspector.layout.problem import Placement, Problem, Spacing
-from inspector.layout.subprocess_layout import place_in_subprocess
 from inspector.options.choices import Depth, Direction, Handout
 from inspector.options.figure_options import FigureOptions, without_heat_maps
 from inspector.options.presentation import PLAIN, Presentation
@@ -386,6 +384,8 @@ def place_plans(plans: Sequence[Plan], direction: Direction | None, spacing: Spa
         raise TooManyBoxes(count, MOST_BOXES)
     if count <= MOST_BOXES_IN_PROCESS:
         if isinstance(plans[0], CircuitPlan):
+            from inspector.layout.circuit import place_circuit  # other styles do not need it
+
             passes = [one.hosts for one in plans[0].passes]
             return plans, place_circuit(problem, passes, even=plans[0].even), problem
         return plans, place(problem, plans[0].groups if isinstance(plans[0], GroupedPlan) else ()), problem
@@ -396,7 +396,11 @@ def place_plans(plans: Sequence[Plan], direction: Direction | None, spacing: Spa
 def _part_placed(problem: Problem) -> Placement:
     """The positions of a problem, or of a part of one."""
     count = len(problem.sizes) - len(problem.texts)
-    return place_in_subprocess(problem) if count > MOST_BOXES_IN_PROCESS else place(problem)
+    if count <= MOST_BOXES_IN_PROCESS:
+        return place(problem)
+    from inspector.layout.subprocess_layout import place_in_subprocess
+
+    return place_in_subprocess(problem)
 
 
 # ---- what does not fit ------------------------------------------------------------------------------------

@@ -25,9 +25,6 @@ from inspector.options.figure_options import FigureOptions
 from inspector.options.presentation import PLAIN, Presentation
 from inspector.options.words import Words
 from inspector.styles import title_and_legend
-from inspector.styles.captions import Captions
-from inspector.styles.code_lines import make_listing
-from inspector.styles.paths import find_paths, find_tensor_paths
 from inspector.styles.plan import SMALL_SIZE, TITLE_SIZE, LegendEntry, Plan, StyledText
 from inspector.styles.subject import Subject
 from inspector.styles.table import Density, find_style
@@ -55,17 +52,16 @@ class FramePlans(Struct, frozen=True):
         style = find_style(self.look.style)
         subject = Subject(graph, moment, self.call, self.look, style.arrows, final, self.presentation.title)
         plan = with_math_names((self.density or style).plan(subject), graph)
-        if self.look.path:
-            plan = highlight_paths(plan, find_paths(graph, self.look.path))
-        plan = highlight_affected(plan, graph)
+        plan = highlight_affected(self._with_path(plan, graph), graph)
         if current:
             plan = highlight_current(plan, [drawn for one in current for drawn in _drawn_as(graph, one)])
-        for tensor in self.presentation.highlights:
-            plan = highlight_tensor(plan, find_tensor_paths(graph, tensor.name), tensor)
+        plan = self._with_highlights(plan, graph)
         if self.presentation.notes:
             notes = [StyledText(note, "quiet", size=SMALL_SIZE) for note in self.presentation.notes]
             plan = replace(plan, notes=(*plan.notes, *notes))
         if self.look.code:
+            from inspector.styles.code_lines import make_listing
+
             plan = replace(plan, listing=make_listing(subject, self.script, current[-1] if current else None))
         return with_words(plan, self.presentation.words)
 
@@ -82,6 +78,8 @@ class FramePlans(Struct, frozen=True):
 
     def captions(self, graph: Graph, turns: Sequence[ReplayFrame]) -> dict[str, str]:
         """Moment → what its frame says in words."""
+        from inspector.styles.captions import Captions  # a figure without steps does not need it
+
         captions = Captions(whole_of(graph), self.presentation.words)
         found = {"before": captions.before()}
         if self.presentation.reveal:
@@ -106,6 +104,22 @@ class FramePlans(Struct, frozen=True):
             yield replace(plan, moment=_step_moment(number), title=title)
         if graph.steps or graph.error:
             yield self.plan(graph, "after")
+
+    def _with_path(self, plan: Plan, graph: Graph) -> Plan:
+        if not self.look.path:
+            return plan
+        from inspector.styles.paths import find_paths
+
+        return highlight_paths(plan, find_paths(graph, self.look.path))
+
+    def _with_highlights(self, plan: Plan, graph: Graph) -> Plan:
+        if not self.presentation.highlights:
+            return plan
+        from inspector.styles.paths import find_tensor_paths
+
+        for tensor in self.presentation.highlights:
+            plan = highlight_tensor(plan, find_tensor_paths(graph, tensor.name), tensor)
+        return plan
 
     def _title(self, graph: Graph, step: str) -> tuple[StyledText, ...]:
         """What the figure is called, and the step."""

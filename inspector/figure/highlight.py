@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -14,7 +15,6 @@ from inspector.folding.finding_marks import finding_marks, shown_by
 from inspector.graph import Graph
 from inspector.options.choices import COLOURS
 from inspector.options.presentation import Highlight
-from inspector.styles.paths import PathHighlight, TensorPaths
 from inspector.styles.plan import (
     SMALL_SIZE,
     CardRow,
@@ -27,6 +27,9 @@ from inspector.styles.plan import (
     TextTable,
 )
 from inspector.typography import one_line
+
+if TYPE_CHECKING:
+    from inspector.styles.paths import PathHighlight, TensorPaths
 
 FADED = "faded"
 

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 import numpy
 
-from inspector.folding.boxes import FoldedBox, column_of
+from inspector.folding.boxes import FoldedBox, as_column, column_of
 from inspector.folding.columns import Ways
 from inspector.folding.module_paths import name_of
 from inspector.graph import is_summary, is_unknown
@@ -90,10 +90,10 @@ class BoxTotals(TypedDict):
 
 def box_totals(of: Topology, box: FoldedBox) -> BoxTotals:
     """The counts of a box. of: the index of the unfolded graph."""
-    ids, made_for, steps, flags = of.ids, of.leaves, of.functions.steps, of.leaf_flags
-    functions = [ids[position] for position in box.positions if flags[position]]
+    ids, made_for, steps = of.ids, of.leaves, of.functions.steps
+    functions = [ids[position] for position in _leaves_among(of, box.positions)]
     leaves = [made_for[function] for function in functions if function in made_for]
-    turns = [step for position in box.positions if isinstance(step := steps[position], int)]
+    turns = [step for step in map(steps.__getitem__, box.positions) if isinstance(step, int)]
     return {
         "nodes": len(box.positions),
         "parameters": len(leaves),
@@ -102,6 +102,13 @@ def box_totals(of: Topology, box: FoldedBox) -> BoxTotals:
         "grads": norm_range(map(of.tensors.gradient, leaves)),
         "steps": [min(turns), max(turns)] if turns else None,
     }
+
+
+def _leaves_among(of: Topology, positions: Sequence[int]) -> list[int]:
+    """The AccumulateGrads among some functions."""
+    column = as_column(positions)
+    leaves: list[int] = column[numpy.frombuffer(of.leaf_flags, numpy.bool_)[column]].tolist()
+    return leaves
 
 
 def fold_attributes(of: Topology, box: FoldedBox) -> FoldRow:

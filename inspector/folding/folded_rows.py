@@ -75,7 +75,8 @@ def _add_tensor_edges(rows: Rows, whole: Graph, of: Topology, items: Sequence[It
                 if target in rows:
                     rows.add_edge(source, target, dict(attributes))
     known = (root for root in whole.roots if root in whole)
-    made_by = {root: of.index.get(whole.tensor(root)["grad_fn"] or "", -1) for root in known}
+    at_roots = {of.ids[position]: position for position in of.roots}
+    made_by = {root: at_roots.get(whole.tensor(root)["grad_fn"] or "", -1) for root in known}
     holders = [item for item in items if isinstance(item, FoldedBox)] if made_by else []
     owner = {
         maker: box for box in holders for maker in set(made_by.values()) if _holds(box, maker)

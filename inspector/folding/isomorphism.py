@@ -40,7 +40,7 @@ class IsomorphismKey:
         self._numbers: dict[Any, int] = {}
         self._edges: dict[int, list[_Edge]] = {}
         self._shapes = {
-            of.index[function]: tuple(of.tensors.shape(leaf)) for function, leaf in of.leaves.items()
+            of.leaf_index[function]: tuple(of.tensors.shape(leaf)) for function, leaf in of.leaves.items()
         }
         self._beyond = outside_of_parts(of)
 

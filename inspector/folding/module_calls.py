@@ -21,7 +21,8 @@ class ModuleCalls:
     """
 
     def __init__(self, topology: Topology) -> None:
-        names = {topology.index[at]: topology.tensors.name(leaf) for at, leaf in topology.leaves.items()}
+        index, tensors = topology.leaf_index, topology.tensors
+        names = {index[at]: tensors.name(leaf) for at, leaf in topology.leaves.items()}
         named = modules_from_parameter_names(topology, names)
         self.are_inferred = named is not None
         paths = ModulePaths(topology, named)

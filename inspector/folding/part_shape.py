@@ -75,7 +75,7 @@ def outside_of_parts(of: Topology) -> list[int]:
     found = [-1] * len(of)
     first: dict[Hashable, int] = {}
     for function, leaf in of.leaves.items():
-        position, name = of.index[function], of.tensors.name(leaf)
+        position, name = of.leaf_index[function], of.tensors.name(leaf)
         kind = name and mask_digits(name), tuple(of.tensors.shape(leaf))
         found[position] = first.setdefault(kind, position)
     return found

@@ -6,12 +6,14 @@ read the trace: a folded picture of it then makes only the rows that it shows.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from inspector.graph.row_types import FunctionRow, InnerPart, NextEdge, Place
 from inspector.graph.saved_memory import saved_bytes
+from inspector.graph.traversal import topological_order
 from inspector.graph.values import Value, is_unknown
 
 Row = TypeVar("Row")
@@ -101,6 +103,10 @@ class EdgeColumns(RowColumn[NextEdge]):
     @cached_property
     def input_nrs(self) -> Sequence[int]:
         return [row["input_nr"] for row in self]
+
+    def order(self, starts: array[int], targets: array[int]) -> array[int]:
+        """The functions in topological order. starts, targets: the edges as in `Topology`."""
+        return topological_order(starts, targets)
 
     def gradient(self, number: int) -> Value:
         """The gradient that flows along one edge."""

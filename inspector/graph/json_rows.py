@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from inspector.graph.columnar import from_table, to_table
@@ -14,10 +15,22 @@ from inspector.graph.values import decode, encode
 
 _AT_LEAST = 3
 """Minimum number of consecutive members that are saved as [first, last]."""
-_EDGE_VALUES = value_keys(*EDGE_ROWS.values())
-_NODE_VALUES = value_keys(*NODE_ROWS.values())
-"""Keys that hold values, in which "nan" is the number; elsewhere it is a string."""
-_DECODED = _NODE_VALUES | {"constants"}
+
+
+@cache
+def _node_values() -> frozenset[str]:
+    """Keys that hold values, in which "nan" is the number; elsewhere it is a string."""
+    return value_keys(*NODE_ROWS.values())
+
+
+@cache
+def _decoded_keys() -> frozenset[str]:
+    return _node_values() | {"constants"}
+
+
+@cache
+def _edge_values() -> frozenset[str]:
+    return value_keys(*EDGE_ROWS.values())
 
 
 def to_rows(graph: Graph) -> dict[str, Any]:
@@ -36,7 +49,7 @@ def from_rows(rows: dict[str, Any]) -> Graph:
     def build() -> Rows:
         nodes = ((row["id"], _node(row)) for row in rows["nodes"])
         edges = (
-            (row["source"], row["target"], _attributes(row, ("source", "target"), _EDGE_VALUES))
+            (row["source"], row["target"], _attributes(row, ("source", "target"), _edge_values()))
             for row in rows["edges"]
         )
         return rows_of(nodes, edges)
@@ -71,11 +84,11 @@ def from_columns(columns: dict[str, Any]) -> Graph:
 def _node_value(key: str, value: Any) -> Any:
     if key == "constants":  # its names are not values: a script may call a number `inf`
         return [constant | {"value": decode(constant["value"])} for constant in value]
-    return decode(value) if key in _NODE_VALUES else value
+    return decode(value) if key in _node_values() else value
 
 
 def _edge_value(key: str, value: Any) -> Any:
-    return decode(value) if key in _EDGE_VALUES else value
+    return decode(value) if key in _edge_values() else value
 
 
 def decoded_node(row: dict[str, Any]) -> dict[str, Any]:
@@ -91,7 +104,7 @@ def decoded_edge(row: dict[str, Any]) -> dict[str, Any]:
 def _node(row: dict[str, Any]) -> dict[str, Any]:
     attributes = row.copy()
     del attributes["id"]
-    for key in _DECODED.intersection(attributes):
+    for key in _decoded_keys().intersection(attributes):
         attributes[key] = _node_value(key, attributes[key])
     if row["kind"] == "fold":
         attributes["members"] = list(spelt_out(attributes["members"]))

@@ -19,7 +19,7 @@ from msgspec import Struct
 from inspector.graph.columns import EdgeColumns, FunctionColumns, TensorColumns
 from inspector.graph.model import Graph
 from inspector.graph.row_types import NextEdge
-from inspector.graph.traversal import longest_ways, topological_order
+from inspector.graph.traversal import longest_ways
 from inspector.graph.values import Value
 
 Pair = tuple[str, int]
@@ -59,12 +59,18 @@ class Topology(Struct, eq=False, dict=True, weakref=True):
     @cached_property
     def index(self) -> dict[str, int]:
         """Id → position."""
-        return {identifier: position for position, identifier in enumerate(self.ids)}
+        return dict(zip(self.ids, range(len(self)), strict=True))
+
+    @cached_property
+    def leaf_index(self) -> dict[str, int]:
+        """`index` of the AccumulateGrads, which are few."""
+        positions = numpy.flatnonzero(numpy.frombuffer(self.leaf_flags, numpy.uint8)).tolist()
+        return {self.ids[position]: position for position in positions}
 
     @cached_property
     def order(self) -> array[int]:
         """The functions in topological order, starting at the roots (the same in every process)."""
-        return topological_order(self.starts, self.targets)
+        return self.edges.order(self.starts, self.targets)
 
     @cached_property
     def turns(self) -> array[int]:
@@ -92,9 +98,8 @@ class Topology(Struct, eq=False, dict=True, weakref=True):
     @cached_property
     def leaves(self) -> dict[str, str]:
         """AccumulateGrad → its leaf, in walk order."""
-        flags, index = self.leaf_flags, self.index
-        made = ((function, index.get(function), tensor) for tensor, (function, _) in self.makers.items())
-        return {function: tensor for function, at, tensor in made if at is not None and flags[at]}
+        index = self.leaf_index
+        return {function: tensor for tensor, (function, _) in self.makers.items() if function in index}
 
     @cached_property
     def outputs(self) -> dict[Pair, str]:

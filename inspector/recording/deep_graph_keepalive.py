@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from inspector.graph.traversal import longest_ways, topological_order
+from inspector.graph.traversal import longest_ways
 from inspector.tracing.walk import AutogradNode, Walk
 
 DEPTH = 5_000
@@ -104,7 +104,7 @@ def reap(nodes: list[AutogradNode]) -> list[AutogradNode]:
 def leaf_first(walk: Walk) -> tuple[array[int], int]:
     """Positions of all Nodes, each after those it leads to; and the length of the longest chain."""
     starts, targets = walk.structure.starts, walk.structure.targets
-    root_first = topological_order(starts, targets)
+    root_first = walk.structure.order
     return root_first[::-1], max(longest_ways(root_first, starts, targets), default=-1) + 1
 
 

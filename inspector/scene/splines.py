@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import pairwise
-
-from fontTools.misc.bezierTools import cubicPointAtT  # type: ignore[import-untyped]
 
 from inspector.scene.scene import Point, Rectangle
 
@@ -40,8 +39,19 @@ def sampled(points: Sequence[Point], count: int = SAMPLES) -> Iterator[Point]:
     """Points on a spline: its start, then `count` points per segment."""
     yield points[0]
     for first in range(0, len(points) - 1, 3):
-        segment = points[first : first + 4]
-        yield from (cubicPointAtT(*segment, step / count) for step in range(1, count + 1))
+        (x, y), (near_x, near_y), (far_x, far_y), (to_x, to_y) = points[first : first + 4]
+        for start, near, far, end in _weights(count):
+            yield (
+                start * x + 3 * (near * near_x + far * far_x) + end * to_x,
+                start * y + 3 * (near * near_y + far * far_y) + end * to_y,
+            )
+
+
+@cache
+def _weights(count: int) -> tuple[tuple[float, float, float, float], ...]:
+    """The weights of the four points of a segment, at `count` places along it."""
+    shares = [(step / count, 1 - step / count) for step in range(1, count + 1)]
+    return tuple((rest * rest * rest, rest * rest * t, rest * (t * t), t * t * t) for t, rest in shares)
 
 
 def pieces(points: Sequence[Point], margin: float, count: int = 8) -> Iterator[Rectangle]:

@@ -16,6 +16,7 @@ from inspector.graph.values import Value, is_number, is_unknown
 from inspector.styles.attributes import plan_attributes
 from inspector.styles.plan import CardRow, Plan, PlannedBox, StyledText
 from inspector.styles.subject import Subject
+from inspector.styles.table import Density
 from inspector.styles.value_text import UNKNOWN, sides_text
 from inspector.typography import format_number
 
@@ -129,3 +130,7 @@ def _short_label(label: tuple[StyledText, ...], edge: NextEdge) -> tuple[StyledT
     if not label or gradient is None or is_number(gradient) or is_unknown(gradient):
         return label
     return (replace(label[0], text=_norm(gradient)),)
+
+
+DENSITIES = (Density("data and grad only", plan_data_and_grad), Density("one line for each tensor", plan_one_line))
+"""From the richest to the densest."""

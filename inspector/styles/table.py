@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from inspector.options.choices import Arrows, Direction, StyleName
-from inspector.styles.attributes import plan_attributes
-from inspector.styles.circuit import plan_circuit
-from inspector.styles.circuit_model import Compaction, Which
-from inspector.styles.compact_attributes import plan_data_and_grad, plan_one_line
-from inspector.styles.compact_circuit import plan_circuit_of_norms, plan_compact_circuit
-from inspector.styles.engine import plan_engine
-from inspector.styles.modules import plan_modules
-from inspector.styles.partials import plan_partials
-from inspector.styles.plan import Plan
-from inspector.styles.record import plan_record
-from inspector.styles.subject import Subject
-from inspector.styles.torchviz import plan_torchviz
+
+if TYPE_CHECKING:
+    from inspector.styles.plan import Plan
+    from inspector.styles.subject import Subject
 
 
 class Density(Struct, frozen=True):
@@ -33,122 +26,45 @@ class Density(Struct, frozen=True):
 class Style(Struct, frozen=True):
     """A row of STYLES.
 
+    planner: `module:function` of this package, imported on use, since a picture needs one style of all.
     direction: from the root to the leaves; None for the direction that suits the graph. arrows: the default
-    direction of arrows. denser: the densities for a canvas that `plan` does not fit, richest first. neighbour: the
-    style to draw instead if none of them fits.
+    direction of arrows. densities: `module:tuple` of the densities for a canvas that `plan` does not fit, richest
+    first. neighbour: the style to draw instead if none of them fits.
     """
 
-    plan: Callable[[Subject], Plan]
+    planner: str
     direction: Direction | None = None
     arrows: Arrows = "backward"
-    denser: tuple[Density, ...] = ()
+    densities: str = ""
     neighbour: StyleName | None = None
 
+    @property
+    def plan(self) -> Callable[[Subject], Plan]:
+        """The function of the style. Imports it."""
+        planner: Callable[[Subject], Plan] = _loaded(self.planner)
+        return planner
 
-FEWER_HEAT_MAPS = tuple(
-    Density(
-        f"leaves at their gates, heat maps of {which} alone, numbers to 2 digits, the loss as one gate",
-        partial(plan_compact_circuit, digits=2, grouped=True, compaction=compaction),
-    )
-    for which, compaction in (
-        ("tensors with a name", Compaction(maps="named")),
-        ("leaves", Compaction(maps="ends")),
-    )
-)
-"""Tried where a figure with heat maps does not fit a canvas, before all of these are left out."""
-
-_ROWS = ((2, "two"), (3, "three"))
-_FEWER_GRIDS: tuple[tuple[Which, str], ...] = (("named", "tensors with a name"), ("ends", "leaves"))
-_ANY_ROWS = ((1, ""), *((rows, f"in {count} rows, ") for rows, count in _ROWS))
+    @property
+    def denser(self) -> tuple[Density, ...]:
+        """The densities, richest first. Imports them."""
+        return _loaded(self.densities) if self.densities else ()
 
 
-def _compact(compaction: Compaction) -> Callable[[Subject], Plan]:
-    return partial(plan_compact_circuit, digits=2, grouped=True, compaction=compaction)
+def _loaded(name: str) -> Any:
+    module, _, item = name.partition(":")
+    return getattr(import_module(f"{__package__}.{module}"), item)
 
-
-def _of_norms(compaction: Compaction) -> Callable[[Subject], Plan]:
-    return partial(plan_circuit_of_norms, compaction=compaction)
-
-
-_CIRCUITS = (
-    Density("leaves at their gates", partial(plan_compact_circuit, digits=4)),
-    Density("leaves at their gates, numbers to 2 digits", partial(plan_compact_circuit, digits=2), turns=True),
-    Density(
-        "leaves at their gates, numbers to 2 digits, the loss as one gate",
-        partial(plan_compact_circuit, digits=2, grouped=True),
-        turns=True,
-    ),
-    Density(
-        "leaves at their gates, constants in the gates, numbers to 2 digits",
-        partial(plan_compact_circuit, digits=2, compaction=Compaction(inline=True)),
-        turns=True,
-    ),
-    Density(
-        "leaves at their gates, constants in the gates, numbers to 2 digits, the loss as one gate",
-        _compact(Compaction(inline=True)),
-        turns=True,
-    ),
-    Density(
-        "passes as wide as their numbers, constants in the gates, numbers to 2 digits",
-        _compact(Compaction(inline=True, even=False)),
-    ),
-    *(
-        Density(f"in {count} rows, numbers to 2 digits", _compact(Compaction(rows, inline=True)))
-        for rows, count in _ROWS
-    ),
-    *(
-        Density(
-            f"{where}numbers of {which} alone, to 2 digits",
-            _compact(Compaction(rows, inline=True, grids=grids)),
-            rows == 1,
-        )
-        for grids, which in _FEWER_GRIDS
-        for rows, where in _ANY_ROWS[:2]
-    ),
-    *(
-        Density(
-            f"{where}shapes of matrices and norms of gradients",
-            _of_norms(Compaction(rows, inline=True)),
-            rows == 1,
-        )
-        for rows, where in _ANY_ROWS
-    ),
-    *(
-        Density(
-            f"each line as one gate, {where}numbers to 2 digits",
-            _compact(Compaction(rows, inline=True, lines=True)),
-            rows == 1,
-        )
-        for rows, where in _ANY_ROWS
-    ),
-    *(
-        Density(
-            f"each line as one gate, {where}shapes of matrices and norms of gradients",
-            _of_norms(Compaction(rows, inline=True, lines=True)),
-            rows == 1,
-        )
-        for rows, where in _ANY_ROWS
-    ),
-    *(
-        Density(
-            f"each line as one gate with its leaves, {where}shapes of matrices and norms of gradients",
-            _of_norms(Compaction(rows, inline=True, lines=True, tables=True)),
-            rows == 1,
-        )
-        for rows, where in _ANY_ROWS
-    ),
-)
-_CARDS = (Density("data and grad only", plan_data_and_grad), Density("one line for each tensor", plan_one_line))
-"""From the richest to the densest."""
 
 STYLES: dict[StyleName, Style] = {
-    "attributes": Style(plan_attributes, denser=_CARDS, neighbour="circuit"),
-    "circuit": Style(plan_circuit, "RL", "forward", _CIRCUITS),
-    "partials": Style(plan_partials, "TB", "forward", neighbour="circuit"),
-    "record": Style(plan_record, "RL", "forward", neighbour="circuit"),
-    "modules": Style(plan_modules),
-    "engine": Style(plan_engine),
-    "torchviz": Style(plan_torchviz, "BT", "forward"),
+    "attributes": Style(
+        "attributes:plan_attributes", densities="compact_attributes:DENSITIES", neighbour="circuit"
+    ),
+    "circuit": Style("circuit:plan_circuit", "RL", "forward", "circuit_densities:CIRCUITS"),
+    "partials": Style("partials:plan_partials", "TB", "forward", neighbour="circuit"),
+    "record": Style("record:plan_record", "RL", "forward", neighbour="circuit"),
+    "modules": Style("modules:plan_modules"),
+    "engine": Style("engine:plan_engine"),
+    "torchviz": Style("torchviz:plan_torchviz", "BT", "forward"),
 }
 
 

@@ -6,10 +6,9 @@ Every fact is checked against the numbers of the graph; None where it does not h
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 import numpy
-import numpy.typing
 from msgspec import Struct
 
 from inspector.graph import Graph
@@ -19,6 +18,9 @@ from inspector.graph.row_types import FunctionRow
 from inspector.graph.topology import topology_of
 from inspector.graph.values import Value, is_summary
 from inspector.styles.value_text import AGREEMENT
+
+if TYPE_CHECKING:
+    import numpy.typing
 
 Array: TypeAlias = "numpy.typing.NDArray[numpy.float64]"
 

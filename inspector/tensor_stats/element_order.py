@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy
-import numpy.typing
 import torch
 
 from inspector.graph.elements import MOST_ELEMENTS, pack
 from inspector.torch_api.modes import unobserved
 
-_Array: TypeAlias = numpy.typing.NDArray[numpy.floating]
+if TYPE_CHECKING:
+    import numpy.typing
+
+_Array: TypeAlias = "numpy.typing.NDArray[numpy.floating]"
 
 UNARRANGED: tuple[int, ...] = (-1,)
 """In place of strides: the sample does not hold all elements."""

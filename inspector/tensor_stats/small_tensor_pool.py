@@ -228,7 +228,11 @@ class _Rows:
     def histogram(self, row: int) -> dict[str, Any] | None:
         """The histogram of that sample."""
         self.measure()
-        return None if self._samples is None else self._samples.histograms[row]
+        return None if self._samples is None else self._samples.histogram(row)
+
+
+_SINGLY = 8
+"""Rows of a matrix whose histograms are counted one by one. A folded picture asks for few, a report for all."""
 
 
 class _Samples:
@@ -236,9 +240,18 @@ class _Samples:
 
     def __init__(self, matrix: torch.Tensor) -> None:
         self.matrix = matrix
+        self._asked = 0
+
+    def histogram(self, row: int) -> dict[str, Any]:
+        """The histogram of a row."""
+        self._asked += 1
+        if self._asked > _SINGLY:
+            return self._histograms[row]
+        with unobserved():
+            return histogram(self.matrix[row])
 
     @cached_property
-    def histograms(self) -> list[dict[str, Any]]:
+    def _histograms(self) -> list[dict[str, Any]]:
         """One for each row."""
         return histograms(self.matrix)
 

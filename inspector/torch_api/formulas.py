@@ -164,6 +164,5 @@ def _kind(kind: str, of_list: str | None) -> Literal["tensor", "tensors", "scala
 
 
 def _class_prefix(schema: str) -> str:
-    name = re.split(r"[.(]", schema, maxsplit=1)[0]
-    title = "".join(part.title() for part in name.split("_"))
-    return f"{title}Backward".replace("ForwardBackward", "Backward")
+    name = schema[: schema.index("(")].partition(".")[0]
+    return f"{name.title().replace('_', '')}Backward".replace("ForwardBackward", "Backward")

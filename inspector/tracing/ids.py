@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from functools import cached_property
-from itertools import accumulate
+
+import numpy
 
 from inspector.tracing.traced_graph import Pair, TracedGraph
 
@@ -19,7 +20,7 @@ class Ids:
 
     @cached_property
     def _first_output(self) -> list[int]:
-        return list(accumulate((max(1, count) for count in self._counts), initial=0))
+        return [0, *numpy.cumsum(numpy.maximum(self._counts, 1)).tolist()]
 
     @cached_property
     def _positions(self) -> dict[int, int]:
@@ -27,7 +28,7 @@ class Ids:
 
     def functions(self) -> list[str]:
         """The ids of all Nodes."""
-        return list(map("n{}".format, range(len(self._counts))))
+        return [f"n{position}" for position in range(len(self._counts))]
 
     def function(self, position: int) -> str:
         """The id of a Node."""

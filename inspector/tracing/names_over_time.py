@@ -77,7 +77,7 @@ def names_of(record: TracedGraph, output: Callable[[Pair], _Output | None] | Non
     bindings = _Bindings(record, chosen)
     for pair, item in outputs.items():
         for constant in () if item.inputs.call is None else item.inputs.call.constants:
-            bindings.add(constant, record.nodes[pair[0]].sequence_nr)
+            bindings.add(constant, record.structure.sequence_nrs[pair[0]])
     bindings.number(names)
     bindings.distinguish(names)
     return names
@@ -125,7 +125,7 @@ class _Bindings:
         self._constants: dict[_Group, list[tuple[SeenConstant, int]]] = defaultdict(list)
         for group, pairs in chosen.items():
             for pair in pairs:
-                self._created[group][pair] = record.nodes[pair[0]].sequence_nr, 1 + pair[1]
+                self._created[group][pair] = record.structure.sequence_nrs[pair[0]], 1 + pair[1]
         for pair, tensor in record.tensors.items():
             is_leaf = record.structure.names[pair[0]] == ACCUMULATE_GRAD
             use = tensor.forward.use if is_leaf and tensor.name is None else None

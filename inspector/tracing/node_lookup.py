@@ -15,7 +15,7 @@ from inspector.tracing.graph_values import GraphValues
 from inspector.tracing.names_over_time import names_of
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
 from inspector.tracing.same_elements import SameElements
-from inspector.tracing.traced_graph import NodeFacts, Pair, TracedGraph
+from inspector.tracing.traced_graph import Pair, TracedGraph
 from inspector.tracing.uses import SeenCall
 
 # Shared objects, since a graph contains millions of them.
@@ -74,7 +74,10 @@ class RecordedForward(Protocol):
 
 
 class NodeLookup:
-    """Lookups for one Graph. What was not recorded is `{"unknown": reason}`."""
+    """Lookups for one Graph. What was not recorded is `{"unknown": reason}`.
+
+    sequence_nr: of a Node that is not an AccumulateGrad.
+    """
 
     def __init__(self, record: TracedGraph, flow: GradientFlow | None, forward: RecordedForward | None) -> None:
         self._record, self._forward = record, forward
@@ -106,38 +109,38 @@ class NodeLookup:
         """Whether a tensor was seen or recorded itself."""
         return pair in self._record.tensors or (self._forward is not None and self.output(pair) is not None)
 
-    def source(self, node: NodeFacts) -> Any:
+    def source(self, sequence_nr: int) -> Any:
         """The line of user code that created a Node."""
-        found = self._forward.source(node.sequence_nr) if self._forward else None
+        found = self._forward.source(sequence_nr) if self._forward else None
         return found if found is not None else NOT_RECORDED
 
-    def module(self, node: NodeFacts) -> Any:
+    def module(self, sequence_nr: int) -> Any:
         """The path of the module that created a Node."""
-        return self._forward.module(node.sequence_nr) if self._forward else NOT_RECORDED
+        return self._forward.module(sequence_nr) if self._forward else NOT_RECORDED
 
-    def passes(self, node: NodeFacts) -> list[int] | None:
+    def passes(self, sequence_nr: int) -> list[int] | None:
         """Which pass through each module along its path created a Node; None if each was called, and once."""
-        return self._forward.passes(node.sequence_nr) if self._forward else None
+        return self._forward.passes(sequence_nr) if self._forward else None
 
     @property
     def has_made(self) -> bool:
         """Whether a backward call may have created Nodes of the graph."""
         return self._forward is not None and self._forward.has_made()
 
-    def made_in(self, node: NodeFacts) -> int | None:
+    def made_in(self, sequence_nr: int) -> int | None:
         """The backward call that created a Node; None for a Node of the forward, and if that is unknown."""
-        return self._forward.made_in(node.sequence_nr) if self._forward else None
+        return self._forward.made_in(sequence_nr) if self._forward else None
 
-    def made_by(self, node: NodeFacts) -> MadeBy | None:
+    def made_by(self, sequence_nr: int) -> MadeBy | None:
         """The function that created a Node in its backward, if that was seen."""
-        return self._forward.made_by(node.sequence_nr) if self._forward else None
+        return self._forward.made_by(sequence_nr) if self._forward else None
 
     def output(self, pair: Pair) -> RecordedOutput | None:
         """The record of the operation that created a tensor; None if there is none."""
         if self._forward is None:
             return None
         if pair not in self._outputs:
-            self._outputs[pair] = self._forward.output(self._record.nodes[pair[0]].sequence_nr, pair[1])
+            self._outputs[pair] = self._forward.output(self._record.structure.sequence_nrs[pair[0]], pair[1])
         return self._outputs[pair]
 
     def naming(self, pair: Pair) -> Naming:
@@ -192,7 +195,7 @@ class NodeLookup:
     def _inner(self, pair: Pair) -> Pending | None:
         if self._forward is None:
             return None
-        return self._forward.inner_value(self._record.nodes[pair[0]].sequence_nr, pair[1])
+        return self._forward.inner_value(self._record.structure.sequence_nrs[pair[0]], pair[1])
 
     def _measured(self, pair: Pair) -> Value:
         """The value of a tensor that was seen or recorded; None for others, and if it is unknown."""

@@ -91,7 +91,7 @@ class RowBuilder:
 
     def _function(self, position: int, node: NodeFacts, outputs: Sequence[_Output]) -> FunctionRow:
         is_leaf, lookup = node.name == ACCUMULATE_GRAD, self.lookup
-        made_in = None if is_leaf else lookup.made_in(node)
+        made_in = None if is_leaf else lookup.made_in(node.sequence_nr)
         output = None if is_leaf else lookup.output(outputs[0][0])
         before, after = outputs[0][1] if len(outputs) == 1 else _together(outputs)
         row: LookedUpFields = {
@@ -99,8 +99,8 @@ class RowBuilder:
             "name": node.name,
             "is_leaf": is_leaf,
             "requires_grad": self._requires_grad(outputs[0][0]),
-            "module": None if is_leaf else lookup.module(node),
-            "source": None if is_leaf else lookup.source(node),
+            "module": None if is_leaf else lookup.module(node.sequence_nr),
+            "source": None if is_leaf else lookup.source(node.sequence_nr),
             "made_in": made_in or 0,
             "step": lookup.gradients.step(position),
             "empty_slots": self._empty_slots.get(position, _NO_SLOTS),
@@ -112,9 +112,9 @@ class RowBuilder:
         }
         if made_in is None:
             del row["made_in"]  # set above only for the order of the keys
-        elif (made_by := lookup.made_by(node)) is not None:
+        elif (made_by := lookup.made_by(node.sequence_nr)) is not None:
             row["made_by"] = made_by
-        if (passes := None if is_leaf else lookup.passes(node)) is not None:
+        if (passes := None if is_leaf else lookup.passes(node.sequence_nr)) is not None:
             row["passes"] = passes
         if (rows := lookup.gradients.rows(position)) is not None:
             row["rows"] = rows
@@ -206,7 +206,7 @@ class RowBuilder:
 
     def _source(self, pair: Pair, node: NodeFacts) -> Any:
         if node.name != ACCUMULATE_GRAD:
-            return self.lookup.source(node)
+            return self.lookup.source(node.sequence_nr)
         seen = self._record.tensors.get(pair)
         return _NOT_MADE if seen is None or seen.forward.source is None else seen.forward.source
 

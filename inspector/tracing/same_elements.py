@@ -69,23 +69,23 @@ class SameElements:
     def _keeping(self) -> frozenset[int]:
         """The functions that may keep all elements of their input."""
         names, nodes = self._record.structure.names, self._record.nodes
-        kept = {name for name in set(names) if _may_keep(name)}
-        return frozenset(
+        kept = {name: _is_power(name) for name in set(names) if _may_keep(name)}
+        return frozenset([
             position
             for position, name in enumerate(names)
-            if name in kept
-            and not (_is_power(name) and nodes[position].fields["attributes"].get("exponent") != 1)
-        )
+            if name in kept and not (kept[name] and nodes[position].fields["attributes"].get("exponent") != 1)
+        ])
 
     @cached_property
     def _users(self) -> dict[int, list[tuple[int, int]]]:
         """Function → (a function that may keep the elements of its output, number of the output)."""
         structure = self._record.structure
+        starts, targets, input_nrs = structure.starts, structure.targets, structure.input_nrs
         found: dict[int, list[tuple[int, int]]] = {}
         for position in sorted(self._keeping):
-            for _, target, input_nr in structure.edges_of(position):
-                if target != EMPTY:
-                    found.setdefault(target, []).append((position, input_nr))
+            for edge in range(starts[position], starts[position + 1]):
+                if targets[edge] != EMPTY:
+                    found.setdefault(targets[edge], []).append((position, input_nrs[edge]))
         return found
 
     def _keeps_elements(self, position: int, base: Pair) -> bool:

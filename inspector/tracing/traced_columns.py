@@ -62,33 +62,37 @@ class _Functions(FunctionColumns):
     def modules(self) -> Sequence[Any]:
         if not self._lookup.has_forward:
             return [None if is_leaf else NOT_RECORDED for is_leaf in self.leaf_flags]
-        module, nodes = self._lookup.module, self._record.nodes
-        return [None if is_leaf else module(nodes[at]) for at, is_leaf in enumerate(self.leaf_flags)]
+        return self._of_all(self._lookup.module)
 
     @cached_property
     def passes(self) -> Sequence[list[int] | None]:
         if not self._lookup.has_forward:
             return [None] * len(self)
-        passes, nodes = self._lookup.passes, self._record.nodes
-        return [None if is_leaf else passes(nodes[at]) for at, is_leaf in enumerate(self.leaf_flags)]
+        return self._of_all(self._lookup.passes)
 
     @cached_property
     def sources(self) -> Sequence[Place]:
         if not self._lookup.has_forward:
             return [None if is_leaf else NOT_RECORDED for is_leaf in self.leaf_flags]
-        source, nodes = self._lookup.source, self._record.nodes
-        return [None if is_leaf else source(nodes[at]) for at, is_leaf in enumerate(self.leaf_flags)]
+        return self._of_all(self._lookup.source)
 
     @cached_property
     def made_in(self) -> Sequence[int | None]:
         if not self._lookup.has_made:
             return [None] * len(self)
-        made_in, nodes = self._lookup.made_in, self._record.nodes
-        return [None if is_leaf else made_in(nodes[at]) for at, is_leaf in enumerate(self.leaf_flags)]
+        return self._of_all(self._lookup.made_in)
+
+    def _of_all(self, of: Callable[[int], Any]) -> list[Any]:
+        """What is known of each Node by its sequence number; None for an AccumulateGrad."""
+        numbers = self._record.structure.sequence_nrs
+        return [None if is_leaf else of(number) for number, is_leaf in zip(numbers, self.leaf_flags, strict=True)]
 
     @cached_property
     def steps(self) -> Sequence[Value]:
-        return list(map(self._lookup.gradients.step, range(len(self))))
+        gradients = self._lookup.gradients
+        if not gradients.has_steps:  # for the same reason
+            return [gradients.step(0)] * len(self)
+        return list(map(gradients.step, range(len(self))))
 
     @cached_property
     def gradients(self) -> Sequence[Value]:
@@ -125,7 +129,7 @@ class _Edges(EdgeColumns):
         self.starts = array("i", before[starts].astype(numpy.int32).tobytes())
         self.targets = array("i", targets[there].tobytes())
         self._slots, self._input_nrs = slots[there], _view(structure.input_nrs)[there]
-        self._lookup = lookup
+        self._structure, self._lookup = structure, lookup
         super().__init__(self._edge, len(self.targets))
 
     @cached_property
@@ -135,6 +139,9 @@ class _Edges(EdgeColumns):
     @cached_property
     def input_nrs(self) -> Sequence[int]:
         return cast("list[int]", self._input_nrs.tolist())
+
+    def order(self, starts: array[int], targets: array[int]) -> array[int]:
+        return self._structure.order
 
     def gradient(self, number: int) -> Value:
         source = bisect_right(self.starts, number) - 1

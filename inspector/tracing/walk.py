@@ -5,10 +5,13 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any, TypeAlias
 
+import numpy
 from msgspec import Struct
 
+from inspector.graph.traversal import topological_order
 from inspector.torch_api.nodes import sequence_numbers
 from inspector.util.gc_pause import gc_paused
 
@@ -19,11 +22,13 @@ AutogradNode: TypeAlias = Any
 EMPTY = -1
 """Target of an empty slot, `(None, 0)`: an input that does not require a gradient."""
 
+_NO_EDGES = b""
+
 _SHARED_TYPE = "CppFunction"
 """The type of all functions of C++ extensions; every other class of Nodes has its own type."""
 
 
-class Structure(Struct):
+class Structure(Struct, dict=True):
     """The Nodes under some roots and the edges between them, as dense columns of plain values.
 
     names: of each Node, in pre-order over the roots and their next_functions by slot; the k-th becomes `n{k}`.
@@ -41,6 +46,11 @@ class Structure(Struct):
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @cached_property
+    def order(self) -> array[int]:
+        """The Nodes in topological order, starting at the roots."""
+        return topological_order(self.starts, self.targets)
 
     def edges(self) -> Iterator[tuple[int, int, int, int]]:
         """(source, slot, target, input_nr) of every edge, in walk order."""
@@ -63,10 +73,9 @@ class Structure(Struct):
     def empty_slots(self) -> dict[int, list[int]]:
         """The empty slots of each Node that has some."""
         found: dict[int, list[int]] = {}
-        for edge, target in enumerate(self.targets):
-            if target == EMPTY:
-                source = bisect_right(self.starts, edge) - 1
-                found.setdefault(source, []).append(edge - self.starts[source])
+        for edge in numpy.flatnonzero(numpy.frombuffer(self.targets or _NO_EDGES, numpy.int32) == EMPTY).tolist():
+            source = bisect_right(self.starts, edge) - 1
+            found.setdefault(source, []).append(edge - self.starts[source])
         return found
 
 

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
+
+from inspector.typography.truetype import TrueType
 
 FOLDER = Path(__file__).parent.parent / "fonts"
 
@@ -46,25 +48,17 @@ def find_face(name: str) -> Face:
 
 
 @cache
-def open_font(name: str) -> Any:
-    """The fontTools `TTFont` of a face. It is cached and shared, so it must not be changed."""
-    from fontTools.ttLib import TTFont  # type: ignore[import-untyped]  # slow to import
-
-    return TTFont(find_face(name).path, lazy=True, recalcTimestamp=False)
-
-
-@cache
-def characters(name: str) -> Mapping[str, str]:
-    """Character → glyph name, for every character of a face."""
-    return {chr(code): glyph for code, glyph in open_font(name).getBestCmap().items()}
+def open_font(name: str) -> TrueType:
+    """The file of a face. Raises ValueError with the valid names."""
+    return TrueType(find_face(name).path)
 
 
 @cache
 def advances(name: str) -> Mapping[str, float]:
-    """Character → advance width in ems."""
+    """Character → advance width in ems, for every character of a face."""
     font = open_font(name)
-    units, metrics = font["head"].unitsPerEm, font["hmtx"].metrics
-    return {character: metrics[glyph][0] / units for character, glyph in characters(name).items()}
+    widths, units = font.advances, font.units
+    return {character: widths[glyph] / units for character, glyph in font.glyphs.items()}
 
 
 @cache
@@ -73,8 +67,8 @@ def subset(name: str, used: frozenset[str], flavor: Literal["woff"] | None = Non
 
     flavor: None for TrueType, "woff" for the compressed format that browsers read (zlib, so brotli is not needed).
     """
-    from fontTools.subset import Options, Subsetter  # type: ignore[import-untyped]
-    from fontTools.ttLib import TTFont
+    from fontTools.subset import Options, Subsetter  # type: ignore[import-untyped]  # slow to import
+    from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
 
     font = TTFont(find_face(name).path, recalcTimestamp=False)
     subsetter = Subsetter(Options(layout_features=[], notdef_outline=True, recalc_timestamp=False))

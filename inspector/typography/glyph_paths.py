@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache, lru_cache
-from typing import Any
-
-from fontTools.pens.basePen import BasePen  # type: ignore[import-untyped]
 
 from inspector.typography.decimal import decimal
-from inspector.typography.fonts import advances, characters, open_font
+from inspector.typography.fonts import advances, open_font
 from inspector.typography.metrics import covers
 from inspector.typography.sanitize import sanitize
+from inspector.typography.truetype import Outline, Point, Segment
 
-Point = tuple[float, float]
 Contour = tuple[float, float, str]
 """Start of a contour (x and y from the glyph's origin, y downwards) and its relative path commands."""
 
@@ -26,7 +23,7 @@ def glyph_path(text: str, size: float, face: str = "regular", x: float = 0.0, y:
     Raises ValueError for characters that the face lacks: check `covers` first.
     """
     first, commands = _outline(sanitize(text), size, face)
-    return f"M{_join((x + first[0], y + first[1]))}{commands}" if commands else ""
+    return f"M{_join(x + first[0], y + first[1])}{commands}" if commands else ""
 
 
 @lru_cache(maxsize=2_048)
@@ -45,7 +42,7 @@ def _outline(text: str, size: float, face: str) -> tuple[Point, str]:
         if first is None:
             first = x, y
         else:
-            pieces.append(f"m{_join((x - here[0], y - here[1]))}")
+            pieces.append(f"m{_join(x - here[0], y - here[1])}")
         pieces.append(f"{commands}z")
         here = x, y  # `z` returns the pen to the start of the contour
     return first or here, "".join(pieces)
@@ -66,65 +63,66 @@ def _text_contours(text: str, size: float, face: str) -> Iterator[Contour]:
 
 @lru_cache(maxsize=4096)
 def _glyph_contours(face: str, character: str, size: float) -> tuple[Contour, ...]:
-    glyphs = _glyph_set(face)
-    pen = _RelativePathPen(glyphs, open_font(face)["head"].unitsPerEm, size)
-    glyphs[characters(face)[character]].draw(pen)
-    return tuple(pen.contours)
+    units = open_font(face).units
+    return tuple(
+        (start[0] / units * size, -(start[1] / units) * size, _commands(start, segments, units, size))
+        for start, segments in _glyph_outline(face, character)
+    )
 
 
-class _RelativePathPen(BasePen):  # type: ignore[misc]
-    """Collects contours as relative SVG commands. fontTools' SVGPathPen writes absolute ones only."""
-
-    def __init__(self, glyphs: Any, units: int, size: float) -> None:
-        super().__init__(glyphs)
-        self.contours: list[Contour] = []
-        self._units, self._size = units, size
-
-    def _moveTo(self, start: Point) -> None:
-        self._start = self._em(start)
-        self._here, self._letter, self._commands = (0.0, 0.0), "", ""
-
-    def _lineTo(self, end: Point) -> None:
-        self._add("l", end)
-
-    def _qCurveToOne(self, control: Point, end: Point) -> None:
-        self._add("q", control, end)
-
-    def _closePath(self) -> None:
-        x, y = self._start
-        self.contours.append((x * self._size, -y * self._size, self._commands))
-
-    def _em(self, point: Point) -> Point:
-        return point[0] / self._units, point[1] / self._units
-
-    def _add(self, letter: str, *points: Point) -> None:
-        """One command. Each is relative to the rounded end of the last one, so that errors do not add up."""
-        ems = map(self._em, points)
-        (x, y), size = self._start, self._size
-        ends = [(round((right - x) * size, 2), round((y - up) * size, 2)) for right, up in ems]
-        numbers = _join(part for end in ends for part in (end[0] - self._here[0], end[1] - self._here[1]))
-        separator = letter if letter != self._letter else "" if numbers.startswith("-") else " "
-        self._commands += separator + numbers
-        self._letter, self._here = letter, ends[-1]
+@lru_cache(maxsize=4096)
+def _glyph_outline(face: str, character: str) -> Outline:
+    font = open_font(face)
+    return font.outline(font.glyphs[character])
 
 
-def _join(numbers: Iterable[float]) -> str:
-    """Numbers in path data: a space only where no minus sign separates them, no zero before the point."""
-    text = ""
-    for number in numbers:
-        part = decimal(number).replace("0.", ".", 1) if abs(number) < 1 else decimal(number)
-        text += part if not text or part.startswith("-") else f" {part}"
+def _commands(start: Point, segments: tuple[Segment, ...], units: int, size: float) -> str:
+    """Segments as relative commands. Each is relative to the rounded end of the last one, so that errors do not
+    add up."""
+    left, low = start[0] / units, start[1] / units
+    right = down = 0  # in hundredths of a point
+    last, text = "", ""
+    for segment in segments:
+        ends = [
+            (_hundredths((x / units - left) * size), _hundredths((low - y / units) * size)) for x, y in segment
+        ]
+        numbers = ""
+        for x, y in ends:
+            across, along = _number(x - right), _number(y - down)
+            numbers += across if not numbers or across[0] == "-" else f" {across}"
+            numbers += along if along[0] == "-" else f" {along}"
+        letter = _LETTERS[len(segment)]
+        text += (letter if letter != last else "" if numbers[0] == "-" else " ") + numbers
+        last, (right, down) = letter, ends[-1]
     return text
+
+
+_LETTERS = ("", "l", "q")
+
+
+def _hundredths(length: float) -> int:
+    """`round(length, 2)` in hundredths. That takes three times as long, and only decides between two of them."""
+    scaled = length * 100
+    nearest = round(scaled)
+    return nearest if abs(scaled - nearest) < 0.499 else round(round(length, 2) * 100)
+
+
+def _join(x: float, y: float) -> str:
+    """A point in path data: a space only where no minus sign separates its numbers."""
+    across, down = _number(round(x * 100)), _number(round(y * 100))
+    return across + down if down[0] == "-" else f"{across} {down}"
+
+
+@lru_cache(maxsize=16_384)
+def _number(hundredths: int) -> str:
+    """A number in path data, without a zero before the point."""
+    text = decimal(hundredths / 100)
+    return text.replace("0.", ".", 1) if abs(hundredths) < 100 else text
 
 
 @cache
 def _ink_centre(face: str, character: str) -> float:
     """The horizontal centre of a glyph's outline, in ems from its origin."""
-    glyph = open_font(face)["glyf"][characters(face)[character]]
-    units = open_font(face)["head"].unitsPerEm
-    return (glyph.xMin + glyph.xMax) / 2 / units if glyph.numberOfContours else 0.0
-
-
-@cache
-def _glyph_set(face: str) -> Any:
-    return open_font(face).getGlyphSet()
+    font = open_font(face)
+    bounds = font.bounds(font.glyphs[character])
+    return sum(bounds) / 2 / font.units if bounds is not None else 0.0

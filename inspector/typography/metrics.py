@@ -69,5 +69,4 @@ def shorten_name(text: str, room: float, size: float, face: str = "regular") -> 
 def cap_height(size: float, face: str = "regular") -> float:
     """The height of capitals and digits, in points. Text is centred vertically on half of it."""
     font = open_font(face)
-    height: float = size * font["OS/2"].sCapHeight / font["head"].unitsPerEm
-    return height
+    return size * font.cap_height / font.units
