@@ -89,6 +89,15 @@ class FunctionColumns(RowColumn[FunctionRow]):
         found = ((position, part_of(row)) for position, row in enumerate(self))
         return {position: part for position, part in found if part is not None}
 
+    @cached_property
+    def described(self) -> dict[int, FunctionRow]:
+        """The rows of the functions that are compiled, ran a graph of their own or were created by backward."""
+        return {
+            position: row
+            for position, row in enumerate(self)
+            if "compiled" in row or "nested" in row or "made_in" in row
+        }
+
 
 class EdgeColumns(RowColumn[NextEdge]):
     """The `next` edges of a graph, by the position of their source and by slot. The columns are keys of the rows.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import pairwise
 
 from msgspec import Struct
@@ -93,6 +94,7 @@ def _run(
     indices = {host: index for index, host in enumerate(stations)}
     ways, texts, links = {}, {}, []
     leaving, arriving = _degrees(problem.routes)
+    with_text = {first.ranks[block] for block in first.texts.values()} if first else set[int]()
     for route in problem.routes:
         way = [indices[route.source]]
         stops = _stops(route, first)
@@ -111,7 +113,7 @@ def _run(
         if first and ended:
             start = first.ranks[indices[route.source]]
             weights = [0 if start + hop in ended else weight for hop, weight in enumerate(weights)]
-        spans = _spans(route, len(stops), first)
+        spans = _spans(route, len(stops), first, with_text)
         links += [DotLink(*hop) for hop in zip(*zip(*pairwise(way), strict=True), weights, spans, strict=True)]
     gaps = problem.spacing.rank, problem.spacing.lane
     ends = "source" if problem.flipped else "sink", tuple(indices[end] for end in sorted(problem.ends))
@@ -140,16 +142,15 @@ def _stops(route: Route, first: _Draft | None) -> list[bool]:
     return stops
 
 
-def _spans(route: Route, stops: int, first: _Draft | None) -> list[int]:
-    """Number of dot's ranks that each stretch of a wire spans: texts have ranks of their own between those of
-    boxes.
+def _spans(route: Route, stops: int, first: _Draft | None, with_text: AbstractSet[int]) -> list[int]:
+    """Number of dot's ranks that each stretch of a wire spans: texts have ranks of their own (`with_text`) between
+    those of boxes.
 
     With fewer, a stop would lie between two ranks, and the wire could cross a box.
     """
     if first is None:
         return [1] * (stops + 1) if stops else [2]
     start = first.ranks[first.ways[route.id][0]]
-    with_text = {first.ranks[block] for block in first.texts.values()}
     return [1 if with_text & {start + hop, start + hop + 1} else 2 for hop in range(stops + 1)]
 
 

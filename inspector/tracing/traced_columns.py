@@ -108,6 +108,12 @@ class _Functions(FunctionColumns):
         return sum(saved.bytes or 0 for position in positions for saved in nodes[position].saved)
 
     @cached_property
+    def described(self) -> dict[int, FunctionRow]:
+        made = {position for position, call in enumerate(self.made_in) if call is not None}
+        positions = sorted(made.union(self._record.compiled, self._record.nested))
+        return {position: self[position] for position in positions}
+
+    @cached_property
     def parts(self) -> dict[int, InnerPart]:
         positions = sorted({*self._record.compiled, *self._record.nested})
         return {position: part for position in positions if (part := part_of(self[position])) is not None}
