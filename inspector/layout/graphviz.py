@@ -21,9 +21,8 @@ from inspector.scene.scene import Point
 _POINTS_PER_INCH = 72
 _CLUSTER_MARGIN = 10
 """Points between the blocks of a cluster and what surrounds it."""
-_LIMITS = ((1_500, "nslimit=0.1 mclimit=0.5"), (300, "nslimit=2 mclimit=0.5"))
-"""Number of blocks from which dot's placement and crossing minimisation are shortened, and how: the placement of
-3,000 blocks takes seconds otherwise, and its wires are no shorter."""
+_MANY_NODES = 300
+"""Number of blocks above which dot's placement and crossing minimisation are shortened."""
 _TABLE = (
     '<<TABLE FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="{height}" BORDER="0" CELLBORDER="0" CELLSPACING="0" '
     'CELLPADDING="0">{rows}</TABLE>>'
@@ -106,7 +105,7 @@ def _context() -> Any:
 
 def _source(blocks: Sequence[DotBlock], links: Sequence[DotLink], room: DotSettings) -> str:
     """The graph in dot's language."""
-    limits = next((limits for least, limits in _LIMITS if len(blocks) >= least), "")
+    limits = "nslimit=2 mclimit=0.5" if len(blocks) >= _MANY_NODES else ""
     if room.rough:
         limits += " nslimit=0"
     if room.in_order:
