@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from inspector.graph.row_types import FunctionRow, InnerPart, NextEdge, Place
+from inspector.graph.row_types import FunctionRow, InnerPart, Naming, NextEdge, Place
 from inspector.graph.saved_memory import saved_bytes
 from inspector.graph.values import Value, is_unknown
 
@@ -126,6 +126,11 @@ class TensorColumns:
         """`TensorRow.name`"""
         name: str | None = self._rows[identifier]["name"]
         return name
+
+    def naming(self, identifier: str) -> Naming:
+        """The keys of a row that say how a tensor is called, among others."""
+        naming: Naming = self._rows[identifier]
+        return naming
 
     def shape(self, identifier: str) -> Sequence[int]:
         """`TensorRow.shape`"""

@@ -22,6 +22,7 @@ from inspector.layout.graphviz import DotBlock, DotLink, DotSettings, arrange
 from inspector.layout.host_block import HostBlock, Orientation, end_blocks, label_block, make_host_block
 from inspector.layout.problem import TIE, Placement, Problem, Route
 from inspector.layout.rows import TextRow, best_cuts, stacked
+from inspector.layout.straight_line import in_line
 from inspector.layout.wire_routes import CLEARANCE, ObstacleMap, RouteStop, make_wire
 from inspector.scene.scene import Point, Rectangle
 
@@ -96,8 +97,7 @@ def _run(
     leaving, arriving = _degrees(problem.routes)
     with_text = {first.ranks[block] for block in first.texts.values()} if first else set[int]()
     for route in problem.routes:
-        way = [indices[route.source]]
-        stops = _stops(route, first)
+        way, stops = [indices[route.source]], _stops(route, first)
         for is_text in stops:
             way.append(len(blocks))
             if is_text:
@@ -119,7 +119,7 @@ def _run(
     ends = "source" if problem.flipped else "sink", tuple(indices[end] for end in sorted(problem.ends))
     clusters = tuple(_cluster(group, indices, ways) for group in groups)
     settings = DotSettings(problem.horizontal, gaps, first is None, ends, clusters, problem.in_order)
-    corners = arrange(blocks, links, settings)
+    corners = in_line(blocks, links, settings) or arrange(blocks, links, settings)
     return _Draft(blocks, indices, ways, texts, corners, _ranks(problem, blocks, corners))
 
 

@@ -20,6 +20,7 @@ from inspector.folding.box_statistics import norm_range
 from inspector.graph import Graph
 from inspector.graph.node_names import without_number
 from inspector.graph.row_types import FlowEdge, FoldRow, NextEdge, Norms
+from inspector.graph.tensor_names import numbered_name
 from inspector.graph.topology import topology_of
 from inspector.styles import title_and_legend
 from inspector.styles.plan import (
@@ -335,8 +336,9 @@ def _chips(subject: Subject, shown: ShownItems) -> Iterator[tuple[PlannedBox, st
 
 
 def _leaf_words(subject: Subject, function: str, uses: int) -> StyledText:
-    leaf = subject.topology.leaves[function]
-    name = subject.name(subject.graph.tensor(leaf)) or "leaf"
+    of = subject.topology
+    naming = of.tensors.naming(of.leaves[function])
+    name = one_line(numbered_name(naming) or naming.get("expression", "")) or "leaf"
     return StyledText(f"{name}, used {uses:,} times" if uses > 1 else name, "value", size=SMALL_SIZE)
 
 

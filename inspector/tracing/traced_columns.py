@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy
 
 from inspector.graph.columns import EdgeColumns, FunctionColumns, TensorColumns, part_of
-from inspector.graph.row_types import FunctionRow, InnerPart, NextEdge, NodeRow, Place
+from inspector.graph.row_types import FunctionRow, InnerPart, Naming, NextEdge, NodeRow, Place
 from inspector.graph.topology import Topology
 from inspector.graph.values import Value
 from inspector.tracing.ids import Ids
@@ -164,6 +164,9 @@ class _Tensors(TensorColumns):
 
     def name(self, identifier: str) -> str | None:
         return self._lookup.naming(self._pairs[identifier])["name"]
+
+    def naming(self, identifier: str) -> Naming:
+        return self._lookup.naming(self._pairs[identifier])
 
     def shape(self, identifier: str) -> Sequence[int]:
         pair = self._pairs[identifier]
