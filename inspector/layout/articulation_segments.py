@@ -94,7 +94,12 @@ def _pieces(problem: Problem, hosts: Sequence[str]) -> Iterator[_Piece]:
 
 
 def _members(bits: int, hosts: Sequence[str]) -> list[str]:
-    return [host for number, host in enumerate(hosts) if bits >> number & 1]
+    members = []
+    while bits:
+        lowest = bits & -bits
+        members.append(hosts[lowest.bit_length() - 1])
+        bits ^= lowest
+    return members
 
 
 def _reach(following: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
