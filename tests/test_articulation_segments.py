@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -93,3 +94,39 @@ def test_equal_blocks_are_laid_out_once_whatever_their_numbers(
     monkeypatch.setattr(layout, "_part_placed", counted)
     draw(transformer(layers), FigureOptions(style="modules"), depth="full")
     assert len(asked) <= 5  # the root, the first block, those in between, the last one, the leaves
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+def test_blocks_are_equal_whatever_precedes_and_follows_them(flipped: bool) -> None:
+    pairs = [(f"head{k}", f"head{k + 1}") for k in range(4)] + [("head4", "0.start")]
+    for block in range(3):
+        ends = f"{block}.start", f"{block + 1}.start"
+        for branch in ("left", "right"):
+            names = [ends[0], *(f"{block}.{branch}{k}" for k in range(4)), ends[1]]
+            pairs += pairwise(names)
+    pairs += [("3.start", "tail0"), ("tail0", "tail1"), ("tail0", "tail2")]
+    names = list(dict.fromkeys(name for pair in pairs for name in pair))
+    if flipped:
+        pairs = [(target, source) for source, target in pairs]
+    routes = tuple(Route(f"{source}-{target}", source, target) for source, target in pairs)
+    problem = Problem("TB", dict.fromkeys(names, (40.0, 20.0)), {}, frozenset(), routes, {}, flipped)
+    asked = list[int]()
+
+    def counted(part: Problem) -> Placement:
+        asked.append(len(part.sizes))
+        return place(part)
+
+    placed = place_segments(problem, counted)
+    assert asked == [6, 10, 4]  # the head, one block, the tail
+    assert placed.boxes.keys() == problem.sizes.keys()
+    assert placed.wires.keys() == {route.id for route in routes}
+    places = [[placed.boxes[f"{block}.left{k}"] for k in range(4)] for block in range(3)]
+    shapes = {tuple((area.x - own[0].x, area.y - own[0].y) for area in own) for own in places}
+    assert len(shapes) == 1
+
+
+def test_operations_of_nearly_one_width_have_one_width() -> None:
+    ops = [Op(("Add", "Mul", "Sin")[k % 3] + "Backward0", [k + 1]) for k in range(120)]
+    figure = draw(graph([*ops, Op("AccumulateGrad")]), FigureOptions(style="modules"), depth="full")
+    pills = [box for box in figure.panels["before"].panels[0].boxes if box.shape == "pill"]
+    assert len(pills) == 120 and all(box.area.width % 16 == 0 for box in pills)

@@ -7,10 +7,8 @@ import subprocess
 import sys
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import pytest
-from fontTools.pens.basePen import BasePen
 from fontTools.pens.boundsPen import BoundsPen
 from fontTools.ttLib import TTFont
 from hypothesis import given
@@ -219,38 +217,6 @@ def test_an_outline_has_the_box_of_its_glyph(face: str, character: str) -> None:
     left, low, right, high = (bound * 100 / font["head"].unitsPerEm for bound in pen.bounds)
     expected = (10 + left, 200 - high, 10 + right, 200 - low)
     assert corners(glyph_path(character, 100, face, 10, 200)) == pytest.approx(expected, abs=0.7)
-
-
-class SegmentsPen(BasePen):
-    """Contours as fontTools draws them: the start of each, and its segments."""
-
-    def __init__(self, glyphs: Any) -> None:
-        super().__init__(glyphs)
-        self.contours: list[tuple[Any, list[Any]]] = []
-
-    def _moveTo(self, start: Any) -> None:
-        self.contours.append((start, []))
-
-    def _lineTo(self, end: Any) -> None:
-        self.contours[-1][1].append((end,))
-
-    def _qCurveToOne(self, control: Any, end: Any) -> None:
-        self.contours[-1][1].append((control, end))
-
-
-@pytest.mark.parametrize("face", FACES)
-def test_the_tables_of_a_font_are_read_as_fonttools_reads_them(face: str) -> None:
-    font, expected = open_font(face), TTFont(FACES[face].path)
-    assert (font.units, font.cap_height) == (expected["head"].unitsPerEm, expected["OS/2"].sCapHeight)
-    assert list(font.glyphs) == [chr(code) for code in expected.getBestCmap()]
-    glyphs, metrics = expected.getGlyphSet(), expected["hmtx"]
-    for code, name in expected.getBestCmap().items():
-        number, glyph = font.glyphs[chr(code)], expected["glyf"][name]
-        assert font.advances[number] == metrics[name][0]
-        assert font.bounds(number) == ((glyph.xMin, glyph.xMax) if glyph.numberOfContours else None)
-        pen = SegmentsPen(glyphs)
-        glyphs[name].draw(pen)
-        assert font.outline(number) == tuple((start, tuple(segments)) for start, segments in pen.contours)
 
 
 def test_an_outline_is_where_it_should_be_and_no_wider_than_its_text() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 
@@ -79,6 +80,7 @@ def _read(path: str, *, is_new: bool) -> Report:
     with working(stderr_console(), "reading"):
         report = load(path) if is_new else diagnose_report(load(path))
         mark_graph(report)
+    gc.freeze()  # the report lives as long as the process: collections need not visit its millions of objects
     return report
 
 

@@ -24,6 +24,7 @@ _NEEDED = (
     "inspector.layout.subprocess_layout",
     "inspector.styles.captions",
     "inspector.styles.code_lines",
+    "fontTools.ttLib.tables.O_S_2f_2",
     "numpy.ma",  # the tables of the page
 )
 

@@ -44,7 +44,7 @@ class BackwardView:
             self._analyses[analysis] = analysis(self)
         return cast(_Found, self._analyses[analysis])
 
-    @property
+    @functools.cached_property
     def topology(self) -> Topology:
         """The index of the graph."""
         return topology_of(self.graph)

@@ -6,11 +6,14 @@ Each writer draws its own heads, because slide programs lose SVG markers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import dist
+from itertools import chain
+from typing import Any, TypeAlias
 
 import numpy
 
 Point = tuple[float, float]
+_Array: TypeAlias = Any
+"""Of numpy: a row for each wire, or each point."""
 Headed = tuple[list[Point], list[Point]]
 """A line, and the corners of its head."""
 
@@ -36,87 +39,88 @@ def with_heads(splines: Sequence[Sequence[Point]]) -> list[Headed]:
     curve, its tip at the end. A wire of length zero is returned unchanged, with an empty list for the head.
     Raises ValueError unless each has 3k + 1 points.
     """
-    scales = list(map(_scale, splines))
-    wanted = [
-        (points, gap * scale)
-        for points, scale in zip(splines, scales, strict=True)
-        for gap in ((LENGTH, LENGTH - OVERLAP) if scale else ())
-    ]
-    cuts = iter(_cut(wanted))
-    found: list[Headed] = []
-    for points, scale in zip(splines, scales, strict=True):
-        if not scale:
-            found.append((list(points), []))
-            continue
-        base, line = next(cuts)[-1], next(cuts)
-        found.append((line, _corners(base, points[-1], HALF_WIDTH * scale)))
+    if not splines:
+        return []
+    counts = numpy.array(list(map(len, splines)))
+    if (unfit := counts[(counts < 4) | (counts % 3 != 1)]).size:
+        raise ValueError(f"a spline must have 4, 7, 10, … points, got {unfit[0]}")
+    points = numpy.fromiter(chain.from_iterable(chain.from_iterable(splines)), float).reshape(-1, 2)
+    ends = counts.cumsum()
+    tips = points[ends - 1]
+    scales = _scales(points, counts, tips)
+    headed = scales.nonzero()[0]
+    ends, tips, sizes = ends[headed], tips[headed], scales[headed]
+    bases = _cut(points, ends, counts[headed], LENGTH * sizes)[1][:, 2]
+    starts, cuts = _cut(points, ends, counts[headed], (LENGTH - OVERLAP) * sizes)
+    heads = _corners(bases, tips, HALF_WIDTH * sizes)
+    found: list[Headed] = [(list(line), []) for line in splines]
+    parts = [column.tolist() for column in (headed, starts, cuts, heads)]
+    for wire, start, cut, head in zip(*parts, strict=True):
+        found[wire] = [*splines[wire][: start + 1], *map(_point, cut)], list(map(_point, head))
     return found
 
 
-def _scale(points: Sequence[Point]) -> float:
-    """The size of a wire's head as a share of the usual one; 0 for a wire of length zero."""
-    if len(points) < 4 or len(points) % 3 != 1:
-        raise ValueError(f"a spline must have 4, 7, 10, … points, got {len(points)}")
-    tip = points[-1]
-    return min(1.0, LARGEST_SHARE * max([dist(point, tip) for point in points[::3]]) / LENGTH)
+def _point(pair: Sequence[float]) -> Point:
+    return pair[0], pair[1]
 
 
-def _corners(base: Point, tip: Point, half_width: float) -> list[Point]:
-    along = dist(base, tip)
-    across = ((base[1] - tip[1]) / along * half_width, (tip[0] - base[0]) / along * half_width)
-    return [tip, (base[0] + across[0], base[1] + across[1]), (base[0] - across[0], base[1] - across[1])]
+def _scales(points: _Array, counts: _Array, tips: _Array) -> _Array:
+    """The size of each wire's head as a share of the usual one; 0 for a wire of length zero."""
+    away = numpy.hypot(*(points - tips.repeat(counts, axis=0)).T)
+    first = counts.cumsum() - counts
+    within = numpy.arange(len(points)) - first.repeat(counts)
+    away[within % 3 != 0] = 0.0  # only the ends of segments count
+    return numpy.minimum(1.0, LARGEST_SHARE * numpy.maximum.reduceat(away, first) / LENGTH)
 
 
-def _cut(wanted: Sequence[tuple[Sequence[Point], float]]) -> list[list[Point]]:
-    """Each spline up to the last place that is so many points away from its end."""
-    starts = [_last_start(points, gap) for points, gap in wanted]
-    segments = [points[start : start + 4] for (points, _), start in zip(wanted, starts, strict=True)]
-    shares = _shares(segments, [points[-1] for points, _ in wanted], [gap for _, gap in wanted])
-    return [
-        [*points[: start + 1], *[(x, y) for x, y in cut]]
-        for (points, _), start, cut in zip(wanted, starts, _beginnings(segments, shares), strict=True)
-    ]
+def _corners(bases: _Array, tips: _Array, half_widths: _Array) -> _Array:
+    """The corners of each head, tip first."""
+    along = bases - tips
+    across = along[:, ::-1] * [1.0, -1.0] * (half_widths / numpy.hypot(*along.T))[:, None]
+    return numpy.stack((tips, bases + across, bases - across), axis=1)
 
 
-def _beginnings(segments: Sequence[Sequence[Point]], shares: Sequence[float]) -> list[list[list[float]]]:
-    """The last three points of the first part of each segment, which ends at this parameter; all at once, as in
-    `_shares`. The order of the operations is that of fontTools."""
-    start, second, third, end = numpy.array(segments, dtype=float).reshape(-1, 4, 2).transpose(1, 0, 2)
-    share = numpy.array(shares, dtype=float)[:, None]
+def _cut(points: _Array, ends: _Array, counts: _Array, gaps: _Array) -> tuple[_Array, _Array]:
+    """Where each spline has its last place that is so many points away from its end: the start of the segment, as
+    an index in the spline, and the last three points of its first part."""
+    tips, starts = points[ends - 1], ends - 4
+    first = ends - counts
+    while True:  # back to the last segment that begins far enough away
+        is_near = (numpy.hypot(*(points[starts] - tips).T) < gaps) & (starts > first)
+        if not is_near.any():
+            break
+        starts = starts - 3 * is_near
+    segments = points[starts[:, None] + numpy.arange(4)]
+    return starts - first, _beginnings(segments, _shares(segments, tips, gaps))
+
+
+def _beginnings(segments: _Array, shares: _Array) -> _Array:
+    """The last three points of the first part of each segment, which ends at this parameter. The order of the
+    operations is that of fontTools."""
+    start, second, third, end = segments.transpose(1, 0, 2)
+    share = shares[:, None]
     c = (second - start) * 3.0
     b = (third - second) * 3.0 - c
     a = end - start - c - b
     squared = share * share
     a, b, c = a * (share * squared), b * squared, c * share
     near = c / 3.0 + start
-    points: list[list[list[float]]] = (
-        numpy.stack((near, (b + c) / 3.0 + near, a + start + c + b)).transpose(1, 0, 2).tolist()
-    )
-    return points
+    return numpy.stack((near, (b + c) / 3.0 + near, a + start + c + b), axis=1)
 
 
-def _last_start(points: Sequence[Point], gap: float) -> int:
-    """The start of the last segment that begins at least `gap` points away from the end."""
-    start = len(points) - 4
-    while start and dist(points[start], points[-1]) < gap:
-        start -= 3
-    return start
-
-
-def _shares(segments: Sequence[Sequence[Point]], tips: Sequence[Point], gaps: Sequence[float]) -> list[float]:
+def _shares(segments: _Array, tips: _Array, gaps: _Array) -> _Array:
     """The parameter of the last place of each segment that is so far away from the tip, in whole `_STEPS`.
 
     All segments at once, eight parts a round: a large figure has thousands of wires, and in Python each of
     them would take longer than the rest of its SVG. Points are complex numbers.
     """
-    points = numpy.array(segments, dtype=float).reshape(-1, 4, 2).view(complex)
-    start, second, third, end = points.transpose(1, 0, 2)
+    start, second, third, end = segments.view(complex).transpose(1, 0, 2)
     c = (second - start) * 3.0
     b = (third - second) * 3.0 - c
     a = end - start - c - b
-    d = start - numpy.array(tips, dtype=float).reshape(-1, 2).view(complex)
-    nearest = numpy.array(gaps, dtype=float)[:, None] ** 2
-    far, width = numpy.zeros((len(points), 1), dtype=numpy.int64), _STEPS
+    d = start - tips.view(complex)
+    nearest = gaps[:, None] ** 2
+    far, width = numpy.zeros((len(segments), 1), dtype=numpy.int64), _STEPS
     while width > 1:
         width //= _PARTS
         t = (far + _WITHIN * width) / _STEPS
@@ -124,5 +128,4 @@ def _shares(segments: Sequence[Sequence[Point]], tips: Sequence[Point], gaps: Se
         is_near = away.real**2 + away.imag**2 < nearest
         is_near[:, -1] = True  # the end of the part that is divided
         far += is_near.argmax(1)[:, None] * width
-    shares: list[float] = (far[:, 0] / _STEPS).tolist()
-    return shares
+    return far[:, 0] / _STEPS

@@ -8,10 +8,11 @@ point of the canvas.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 
 from inspector.export.drawing_primitives import parts, runs
 from inspector.export.svg_parts import SvgDrawing, identifier
-from inspector.export.svg_text import escaped, font_rules
+from inspector.export.svg_text import font_rules
 from inspector.options.choices import Text, check_choice
 from inspector.scene.scene import Scene
 from inspector.scene.theme import find_theme
@@ -53,7 +54,7 @@ def opening(scene: Scene, drawing: SvgDrawing) -> Iterator[str]:
     )
     for tag, name, content in described:
         drawing.used.add(name)
-        yield f'<{tag} id="{name}">{escaped(content)}</{tag}>\n'
+        yield f'<{tag} id="{name}">{escape(content)}</{tag}>\n'
 
 
 def canvas(scene: Scene, drawing: SvgDrawing, ground: bool) -> Iterator[str]:

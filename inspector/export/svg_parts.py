@@ -31,7 +31,7 @@ class SvgDrawing(Struct):
     used: set[str] = field(default_factory=set)
 
     def colour(self, ink: str) -> str:
-        return colour_of(self.theme, ink)
+        return self.theme.get(ink) or colour_of(self.theme, ink)
 
     def group(self, *names: str) -> str:
         """The opening tag of a group whose id is made of these names and unique in the file."""

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
+from functools import lru_cache
+from html import escape
 
 from inspector.export.drawing_primitives import start_of
 from inspector.options.choices import Text
-from inspector.scene.scene import TextRun
+from inspector.scene.scene import Anchor, Point, TextRun
 from inspector.typography.decimal import decimal
 from inspector.typography.fonts import FACES, find_face, subset
-from inspector.typography.glyph_paths import glyph_path
+from inspector.typography.glyph_paths import outline, path_at
 from inspector.typography.metrics import covers
 from inspector.typography.sanitize import isolate_right_to_left, sanitize
 
@@ -26,11 +28,12 @@ def text_element(run: TextRun, colour: str, mode: Text, prefix: str) -> str:
     prefix: of the family names of embedded fonts. A run with characters that the face lacks (Chinese, Arabic, an
     emoji) is real text in every mode, for the reader's fonts.
     """
+    if mode == "path" and (found := _outlined(run.text, run.size, run.face, run.anchor)) is not None:
+        shift, (x, y), commands = found
+        return f'<path d="{path_at(run.x - shift + x, run.y + y, commands)}" fill="{colour}"/>'
     text = sanitize(run.text)
     if not text.strip():
         return ""
-    if mode == "path" and covers(text, run.face):
-        return f'<path d="{glyph_path(text, run.size, run.face, start_of(run), run.y)}" fill="{colour}"/>'
     face = find_face(run.face)
     families = f"{face.family}, {face.fallback}"
     if mode == "embed":
@@ -41,18 +44,18 @@ def text_element(run: TextRun, colour: str, mode: Text, prefix: str) -> str:
     return (
         f'<text x="{decimal(run.x)}" y="{decimal(run.y)}" font-family="{families}"'
         f' font-size="{decimal(run.size)}" font-weight="{face.weight}" fill="{colour}"{anchor}{space}>'
-        f"{escaped(isolate_right_to_left(text))}</text>"
+        f"{escape(isolate_right_to_left(text))}</text>"
     )
 
 
-def escaped(text: str) -> str:
-    """Text as XML. The module `html` does the same, but first reads the names of 2,000 characters."""
-    for character, entity in _ENTITIES:
-        text = text.replace(character, entity)
-    return text
-
-
-_ENTITIES = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&#x27;"))
+@lru_cache(maxsize=2_048)
+def _outlined(text: str, size: float, face: str, anchor: Anchor) -> tuple[float, Point, str] | None:
+    """How far a run of text extends to the left of its place, and its `outline`; None if it is blank, or the face
+    lacks characters."""
+    content = sanitize(text)
+    if not content.strip() or not covers(content, face):
+        return None
+    return -start_of(TextRun(0.0, 0.0, text, size, face, anchor=anchor)), *outline(content, size, face)
 
 
 def embedded_family(face: str, prefix: str) -> str:

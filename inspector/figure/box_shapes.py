@@ -194,6 +194,8 @@ def line_height(words: StyledText) -> float:
 
 def _drawn_size(words: StyledText) -> Size | None:
     """Width and height of a drawn tensor; None for a line of text."""
+    if not isinstance(words, DrawnTensor):  # nearly all
+        return None
     if isinstance(words, HeatMap):
         return heat_size(words)
     if isinstance(words, SideBySide):

@@ -32,6 +32,7 @@ from inspector.graph.inner_parts import closed, opened, operation_count
 from inspector.graph.model import MOMENTS
 from inspector.graph.row_types import InnerPart
 from inspector.graph.step_replay import ReplayFrame, after_steps, replay_frames
+from inspector.graph.topology import topology_of
 from inspector.layout.articulation_segments import place_segments
 from inspector.layout.errors import LayoutFailed, TooManyBoxes
 from inspector.layout.layered import place
@@ -291,7 +292,9 @@ def _refuse_too_many(graph: Graph, look: FigureOptions, depth: Depth) -> None:
     """Raise TooManyBoxes before the expensive planning. Leaves are attached to boxes and do not count."""
     if look.style != FOLDED_STYLE or depth != "full":
         return
-    count = sum(node["kind"] != "tensor" and not node["is_leaf"] for node in graph.rows.nodes.values())
+    of = topology_of(graph)
+    boxes = sum(1 for _ in graph.folds()) if graph.has_boxes else 0
+    count = boxes + len(of) - sum(of.leaf_flags)
     if count > MOST_BOXES:
         raise TooManyBoxes(count, MOST_BOXES)
 

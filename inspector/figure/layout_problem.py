@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 
@@ -10,11 +11,13 @@ from msgspec.structs import replace
 from inspector.figure.box_shapes import LABEL_PADDING, box_size, label_size, levelled, size_box, size_label
 from inspector.layout.problem import ROOMY, Problem, Route, Size, Spacing
 from inspector.options.choices import Direction
-from inspector.styles.plan import Plan, PlannedBox, PlannedWire
+from inspector.styles.plan import Plan, PlannedBox, PlannedWire, StyledText
 
 _OPPOSITE: dict[Direction, Direction] = {"LR": "RL", "RL": "LR", "TB": "BT", "BT": "TB"}
 MANY = 100
 """Number of boxes from which boxes that differ only in numbers get the same size."""
+_STEP = 16.0
+"""Points; above `MANY` boxes the width of a pill is a multiple of it."""
 _NUMBER = re.compile(r"-?\d[\d.,]*(?:e[+-]?\d+)?")
 _LONG = 5
 """Maximum number of boxes in a row that fit a slide from left to right."""
@@ -81,17 +84,28 @@ def make_problem(plans: Sequence[Plan], direction: Direction | None, spacing: Sp
 
 
 def _alike(plans: Iterable[Plan], sizes: dict[str, Size]) -> dict[str, Size]:
-    """The sizes, made equal for boxes whose texts differ only in numbers, so that `blocks.9` and `blocks.10` look
-    alike and are laid out once."""
+    """The sizes, made equal for boxes whose texts differ only in numbers, and for operations that differ a little
+    in width, so that `blocks.9` and `blocks.10` look alike and are laid out once."""
     families: dict[str, str] = {}
     largest: dict[str, Size] = {}
+    names: dict[tuple[str, ...], str] = {}
     for plan in plans:
         for box in plan.boxes:
-            words = [*box.texts, *(words for row in box.rows for words in row.lines)]
-            name = _NUMBER.sub("#", f"{box.shape} {[words.text for words in words]}")
+            words = (box.shape, *[words.text for words in _words(box)])
+            name = names.get(words)
+            if name is None:
+                name = names[words] = _NUMBER.sub("#", "\n".join(words))
             families.setdefault(box.id, name)
-            largest[name] = _larger(largest.get(name), sizes[box.id])
+            width, height = sizes[box.id]
+            if box.shape == "pill":
+                width = math.ceil(width / _STEP) * _STEP
+            largest[name] = _larger(largest.get(name), (width, height))
     return {identifier: largest[families[identifier]] for identifier in sizes}
+
+
+def _words(box: PlannedBox) -> tuple[StyledText, ...]:
+    """All texts of a box."""
+    return (*box.texts, *(words for row in box.rows for words in row.lines)) if box.rows else box.texts
 
 
 def suitable_direction(routes: Sequence[Route]) -> Direction:

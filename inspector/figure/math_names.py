@@ -18,7 +18,12 @@ _RAISED = "\N{SUPERSCRIPT TWO}\N{SUPERSCRIPT THREE}\N{SUPERSCRIPT ONE}\u2070-\u2
 
 
 def with_math_names(plan: Plan, graph: Graph) -> Plan:
-    """The plan with mathematical names instead of the names in the script."""
+    """The plan with mathematical names instead of the names in the script.
+
+    They are set in the rows of a graph: one whose rows are not made has none.
+    """
+    if graph.source is not None:
+        return plan
     names = {
         name: symbol + pass_subscript(tensor)
         for _, tensor in graph.tensors()

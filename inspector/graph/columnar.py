@@ -99,8 +99,9 @@ def _coded(values: Sequence[Any], encode: Callable[[Any], Any]) -> tuple[list[An
     for value in values:
         code = by_identity.get(id(value))
         if code is None:
-            encoded = encode(value)
-            code = by_text.setdefault(_text(encoded), len(distinct))
+            text = _text_as_it_is(value)
+            encoded = value if text else encode(value)
+            code = by_text.setdefault(text or _text(encoded), len(distinct))
             by_identity[id(value)] = code
             if code == len(distinct):
                 distinct.append(encoded)
@@ -109,6 +110,15 @@ def _coded(values: Sequence[Any], encode: Callable[[Any], Any]) -> tuple[list[An
 
 
 _to_json = msgspec.json.Encoder().encode
+
+
+def _text_as_it_is(value: Any) -> bytes:
+    """As `_text`, for a value that is JSON already; empty if it may not be. A `null` may stand for NaN."""
+    try:
+        text = _to_json(value)
+    except (ValueError, OverflowError, TypeError):
+        return b""
+    return b"" if b"null" in text else text
 
 
 def _text(encoded: Any) -> str | bytes:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from inspector.graph.row_types import FunctionRow, InnerPart, NextEdge, Place
+from inspector.graph.row_types import FunctionRow, InnerPart, Naming, NextEdge, Place
 from inspector.graph.saved_memory import saved_bytes
 from inspector.graph.traversal import topological_order
 from inspector.graph.values import Value, is_unknown
@@ -91,6 +91,15 @@ class FunctionColumns(RowColumn[FunctionRow]):
         found = ((position, part_of(row)) for position, row in enumerate(self))
         return {position: part for position, part in found if part is not None}
 
+    @cached_property
+    def described(self) -> dict[int, FunctionRow]:
+        """The rows of the functions that are compiled, ran a graph of their own or were created by backward."""
+        return {
+            position: row
+            for position, row in enumerate(self)
+            if "compiled" in row or "nested" in row or "made_in" in row
+        }
+
 
 class EdgeColumns(RowColumn[NextEdge]):
     """The `next` edges of a graph, by the position of their source and by slot. The columns are keys of the rows.
@@ -123,6 +132,11 @@ class TensorColumns:
         """`TensorRow.name`"""
         name: str | None = self._rows[identifier]["name"]
         return name
+
+    def naming(self, identifier: str) -> Naming:
+        """The keys of a row that say how a tensor is called, among others."""
+        naming: Naming = self._rows[identifier]
+        return naming
 
     def shape(self, identifier: str) -> Sequence[int]:
         """`TensorRow.shape`"""

@@ -7,22 +7,23 @@ the twelve blocks of a transformer are two small layouts, placed twelve times.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from graphlib import TopologicalSorter
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from inspector.layout.problem import TIE, Placement, Problem, Route
+from inspector.layout.problem import TIE, Placement, Problem, Route, Size
 
 LEAST = 8
-"""Minimum boxes of a part."""
+"""Number of boxes above which a part is large enough."""
 
 Place = Callable[[Problem], Placement]
 
 
 def place_segments(problem: Problem, place: Place) -> Placement:
     """`place(problem)`, part by part. Raises the errors of `place`."""
-    parts = [_part(problem, members, ends) for members, ends in _cut(problem)]
+    parts = list(_parts(problem, _cut(problem)))
     known: dict[object, Placement] = {}
     whole = Placement({}, {}, {}, {})
     for part, top in parts:
@@ -42,8 +43,31 @@ _Part = tuple[list[str], tuple[str, str]]
 graph)."""
 
 
+class _Piece(Struct):
+    """What is between two waists, these included: bits of the boxes with wires. end: the waist below it; -1 at the
+    end of the graph. is_line: whether it is one box after the other."""
+
+    bits: int
+    end: int
+    is_line: bool
+
+
 def _cut(problem: Problem) -> list[_Part]:
+    """The parts: pieces between waists together until they are large, and lines apart from what branches, so that
+    equal blocks are equal parts whatever precedes and follows them."""
     hosts = [identifier for identifier in problem.sizes if identifier not in problem.hanging]
+    parts: list[_Part] = []
+    held, top, end, is_line = 0, "", -1, True
+    for piece in _pieces(problem, hosts):
+        if held.bit_count() > LEAST or (held and is_line and piece.bits.bit_count() > LEAST):
+            parts.append((_members(held, hosts), (top, hosts[end])))
+            held, top, is_line = 0, hosts[end], True
+        held, end, is_line = held | piece.bits, piece.end, is_line and piece.is_line
+    return [*parts, (_members(held, hosts), (top, ""))]
+
+
+def _pieces(problem: Problem, hosts: Sequence[str]) -> Iterator[_Piece]:
+    """The graph cut at all its waists, from the root on."""
     index = {identifier: number for number, identifier in enumerate(hosts)}
     following: list[list[int]] = [[] for _ in hosts]
     for route in problem.routes:
@@ -59,18 +83,23 @@ def _cut(problem: Problem) -> list[_Part]:
         if number not in hung and below[number] and not entered[number] & ~(below[number] | 1 << number)
     ]
     waists.sort(key=lambda number: -below[number].bit_count())
-    parts: list[_Part] = []
-    left, top = (1 << len(hosts)) - 1, ""
+    branches = sum(1 << number for number, targets in enumerate(following) if len(set(targets)) != 1)
+    left, top = (1 << len(hosts)) - 1, -1
     for number in waists:
-        size = (left & ~below[number]).bit_count()
-        if left >> number & 1 and hosts[number] != top and size > LEAST and below[number].bit_count() >= LEAST:
-            parts.append((_members(left & ~below[number], hosts), (top, hosts[number])))
-            left, top = below[number] | 1 << number, hosts[number]
-    return [*parts, (_members(left, hosts), (top, ""))]
+        if left >> number & 1 and number != top:
+            bits = left & ~below[number]
+            yield _Piece(bits, number, not bits & branches & ~(1 << number))
+            left, top = below[number] | 1 << number, number
+    yield _Piece(left, -1, (left & branches).bit_count() <= 1)
 
 
 def _members(bits: int, hosts: Sequence[str]) -> list[str]:
-    return [host for number, host in enumerate(hosts) if bits >> number & 1]
+    members = []
+    while bits:
+        lowest = bits & -bits
+        members.append(hosts[lowest.bit_length() - 1])
+        bits ^= lowest
+    return members
 
 
 def _reach(following: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
@@ -90,28 +119,44 @@ def _reach(following: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
 # ---- one part ---------------------------------------------------------------------------------------------
 
 
-def _part(problem: Problem, members: Sequence[str], ends: tuple[str, str]) -> tuple[Problem, str]:
-    """The problem of one part, and the waist it starts with."""
-    top, bottom = ends
-    inside = set(members)
-    hanging = {box: host for box, host in problem.hanging.items() if host in inside and host != top}
-    sizes = {box: size for box, size in problem.sizes.items() if box in inside or box in hanging}
-    routes = [route for route in problem.routes if route.source in inside and route.target in inside]
-    if bottom:
-        far = {route.target if problem.flipped else route.source for route in routes}
-        loose = [box for box in members if box not in far and box != bottom]
-        ends_of = (lambda box: (bottom, box)) if problem.flipped else (lambda box: (box, bottom))
-        routes += [Route(f"{TIE}{box}", *ends_of(box)) for box in loose]
-    shapes = {box: shape for box, shape in problem.shapes.items() if box in sizes}
-    part = replace(
+def _parts(problem: Problem, cut: Sequence[_Part]) -> Iterator[tuple[Problem, str]]:
+    """The problem of each part, and the waist that it starts with. A waist belongs to two parts: what hangs on it,
+    and the wires to it, to the first."""
+    owner = {box: number for number, (members, (top, _)) in enumerate(cut) for box in members if box != top}
+    begins = {top: number for number, (_, (top, _)) in enumerate(cut) if top}
+    sizes: list[dict[str, Size]] = [{} for _ in cut]
+    routes: list[list[Route]] = [[] for _ in cut]
+    for box, size in problem.sizes.items():
+        sizes[owner[problem.hanging.get(box, box)]][box] = size
+        if box in begins:
+            sizes[begins[box]][box] = size
+    for route in problem.routes:
+        routes[owner[route.source if problem.flipped else route.target]].append(route)
+    for number, (members, (top, bottom)) in enumerate(cut):
+        ties = _ties(members, bottom, routes[number], problem.flipped)
+        yield _part(problem, sizes[number], (*routes[number], *ties)), top
+
+
+def _ties(members: Sequence[str], bottom: str, routes: Sequence[Route], flipped: bool) -> list[Route]:
+    """Routes that keep boxes without a further wire above the waist at the end of a part."""
+    if not bottom:
+        return []
+    far = {route.target if flipped else route.source for route in routes}
+    loose = [box for box in members if box not in far and box != bottom]
+    return [Route(f"{TIE}{box}", *((bottom, box) if flipped else (box, bottom))) for box in loose]
+
+
+def _part(problem: Problem, sizes: dict[str, Size], routes: tuple[Route, ...]) -> Problem:
+    hanging, shapes = problem.hanging, problem.shapes
+    own = {box: hanging[box] for box in sizes if box in hanging}
+    return replace(
         problem,
         sizes=sizes,
-        hanging=hanging,
-        texts=problem.texts & hanging.keys(),
-        routes=tuple(routes),
-        shapes=shapes,
+        hanging=own,
+        texts=problem.texts & own.keys(),
+        routes=routes,
+        shapes={box: shapes[box] for box in sizes if box in shapes},
     )
-    return part, top
 
 
 def _renamed(part: Problem, names: dict[str, str]) -> Problem:
@@ -138,7 +183,7 @@ def _key(part: Problem) -> object:
         tuple(part.hanging.items()),
         part.texts,
         part.routes,
-        tuple(sorted(part.shapes.items())),
+        tuple(part.shapes.items()),
     )
 
 

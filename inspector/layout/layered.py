@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import pairwise
 
 from msgspec import Struct
@@ -21,6 +22,7 @@ from inspector.layout.graphviz import DotBlock, DotLink, DotSettings, arrange
 from inspector.layout.host_block import HostBlock, Orientation, end_blocks, label_block, make_host_block
 from inspector.layout.problem import TIE, Placement, Problem, Route
 from inspector.layout.rows import TextRow, best_cuts, stacked
+from inspector.layout.straight_line import in_line
 from inspector.layout.wire_routes import CLEARANCE, ObstacleMap, RouteStop, make_wire
 from inspector.scene.scene import Point, Rectangle
 
@@ -93,9 +95,9 @@ def _run(
     indices = {host: index for index, host in enumerate(stations)}
     ways, texts, links = {}, {}, []
     leaving, arriving = _degrees(problem.routes)
+    with_text = {first.ranks[block] for block in first.texts.values()} if first else set[int]()
     for route in problem.routes:
-        way = [indices[route.source]]
-        stops = _stops(route, first)
+        way, stops = [indices[route.source]], _stops(route, first)
         for is_text in stops:
             way.append(len(blocks))
             if is_text:
@@ -111,13 +113,13 @@ def _run(
         if first and ended:
             start = first.ranks[indices[route.source]]
             weights = [0 if start + hop in ended else weight for hop, weight in enumerate(weights)]
-        spans = _spans(route, len(stops), first)
+        spans = _spans(route, len(stops), first, with_text)
         links += [DotLink(*hop) for hop in zip(*zip(*pairwise(way), strict=True), weights, spans, strict=True)]
     gaps = problem.spacing.rank, problem.spacing.lane
     ends = "source" if problem.flipped else "sink", tuple(indices[end] for end in sorted(problem.ends))
     clusters = tuple(_cluster(group, indices, ways) for group in groups)
     settings = DotSettings(problem.horizontal, gaps, first is None, ends, clusters, problem.in_order)
-    corners = arrange(blocks, links, settings)
+    corners = in_line(blocks, links, settings) or arrange(blocks, links, settings)
     return _Draft(blocks, indices, ways, texts, corners, _ranks(problem, blocks, corners))
 
 
@@ -140,16 +142,15 @@ def _stops(route: Route, first: _Draft | None) -> list[bool]:
     return stops
 
 
-def _spans(route: Route, stops: int, first: _Draft | None) -> list[int]:
-    """Number of dot's ranks that each stretch of a wire spans: texts have ranks of their own between those of
-    boxes.
+def _spans(route: Route, stops: int, first: _Draft | None, with_text: AbstractSet[int]) -> list[int]:
+    """Number of dot's ranks that each stretch of a wire spans: texts have ranks of their own (`with_text`) between
+    those of boxes.
 
     With fewer, a stop would lie between two ranks, and the wire could cross a box.
     """
     if first is None:
         return [1] * (stops + 1) if stops else [2]
     start = first.ranks[first.ways[route.id][0]]
-    with_text = {first.ranks[block] for block in first.texts.values()}
     return [1 if with_text & {start + hop, start + hop + 1} else 2 for hop in range(stops + 1)]
 
 

@@ -45,6 +45,8 @@ def best_cuts(
 
     hosts: the rank of each box with wires. wires: the ranks of both ends of each wire.
     """
+    if rows < 2:
+        return ()
     met = [sum(source <= rank < target for source, target in wires) for rank in range(len(ranks))]
     options = [rank for rank in range(len(ranks) - 1) if 0 < met[rank] <= _MOST_WIRES]
     count = Counter(hosts)

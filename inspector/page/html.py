@@ -24,6 +24,7 @@ from inspector.report.model import BackwardCall
 from inspector.scene.theme import DIVERGING, THEMES
 from inspector.typography.fonts import FACES, advances
 from inspector.typography.sanitize import sanitize
+from inspector.util.gc_pause import gc_paused
 
 _VIEWER = Path(__file__).parent / "viewer"
 _FIRST, _LOADER = "main.js", "loader.js"
@@ -35,6 +36,7 @@ _POLICY = (
 )
 
 
+@gc_paused()
 def write_page(
     call: BackwardCall, source: PageSource | None = None, *, still: str = "", theme: str | None = None
 ) -> bytes:

@@ -7,6 +7,7 @@ decides what belongs together and what it means; the page decides where it stand
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -21,7 +22,7 @@ from inspector.graph import Graph
 from inspector.graph.columnar import table_of_columns, to_table
 from inspector.graph.model import MOMENTS
 from inspector.graph.node_names import without_number
-from inspector.graph.row_types import FunctionRow, InnerOperation
+from inspector.graph.row_types import FunctionRow, InnerOperation, NextEdge
 from inspector.graph.tensor_names import numbered_name
 from inspector.graph.topology import Topology, topology_of
 from inspector.graph.value_norms import is_finite, is_zero, value_norm
@@ -146,7 +147,7 @@ class _Builder:
             "groups": to_table(groups, encode),
             "nodes": table_of_columns(self._nodes(shorten), encode),
             "tensors": to_table([self._tensor(key, row, shorten) for key, row in tensors], encode),
-            "edges": to_table(self._edges(shorten), encode),
+            "edges": table_of_columns(self._edges(shorten), encode),
         }
 
     def groups(self) -> list[dict[str, Any]]:
@@ -244,8 +245,10 @@ class _Builder:
             else symbol_text(derivative["symbol"]),
         }  # fmt: skip
 
-    def _edges(self, shorten: _Shortener) -> Iterator[dict[str, Any]]:
+    def _edges(self, shorten: _Shortener) -> dict[str, list[Any]]:
+        """The columns of the table of edges: those between two nodes, then those that stand for several."""
         bundles: dict[tuple[int, int], int] = {}
+        rows, ends = list[tuple[str, str, NextEdge]](), list[tuple[int, int]]()
         for source, target, edge in self.graph.edges("next"):
             one, other = self.place(source), self.place(target)
             if one is None or other is None:
@@ -253,28 +256,45 @@ class _Builder:
             if one < 0 or other < 0:
                 bundles[one, other] = bundles.get((one, other), 0) + 1
                 continue
-            flowing, reached = edge.get("gradient"), self.graph.function(target)["gradient"]
-            alone = len(self.of.arrivals.of(self.of.index[target])) == 1
-            found = edge.get("local")
-            local = None if found is None or is_unknown(found) else found
-            sent = self.graph.function(source)["gradient"]
-            said = "" if found is None else edge_text(flowing, local, sent)
-            yield {
-                "source": one,
-                "target": other,
-                "slot": edge["slot"],
-                "input": edge["input_nr"],
-                "norm": _norm(flowing),
-                "gradient": _SAME if alone and _same(flowing, reached) else shorten(flowing),
-                "text": said,
-                "local": symbol_text(local["symbol"]) if local and local["symbol"] else "",
-                "value": local["value"] if local else None,
-                "count": 1,
-                "back": False,
-            }
-        for (one, other), count in bundles.items():
-            if one != other:
-                yield self.bundle(one, other, count)
+            rows.append((source, target, edge))
+            ends.append((one, other))
+        further = [self.bundle(*pair, count) for pair, count in bundles.items() if pair[0] != pair[1]]
+        further += self.flows()
+        columns = self._columns_of(rows, ends, shorten)
+        return {key: [*column, *(row[key] for row in further)] for key, column in columns.items()}
+
+    def _columns_of(
+        self, rows: Sequence[tuple[str, str, NextEdge]], ends: Sequence[tuple[int, int]], shorten: _Shortener
+    ) -> dict[str, list[Any]]:
+        """The columns of edges between two nodes. ends: their numbers."""
+        nodes, arriving = self.graph.rows.nodes, Counter(self.of.targets)
+        alone = {key for position, key in enumerate(self.of.ids) if arriving[position] == 1}
+        flowing = [edge.get("gradient") for _, _, edge in rows]
+        derived = [edge.get("local") for _, _, edge in rows]
+        known = [None if found is None or is_unknown(found) else found for found in derived]
+        return {
+            "source": [one for one, _ in ends],
+            "target": [other for _, other in ends],
+            "slot": [edge["slot"] for _, _, edge in rows],
+            "input": [edge["input_nr"] for _, _, edge in rows],
+            "norm": list(map(_norm, flowing)),
+            "gradient": [
+                _SAME if target in alone and _same(value, nodes[target]["gradient"]) else shorten(value)
+                for value, (_, target, _) in zip(flowing, rows, strict=True)
+            ],
+            "text": [
+                "" if found is None else edge_text(value, local, nodes[source]["gradient"])
+                for value, found, local, (source, _, _) in zip(flowing, derived, known, rows, strict=True)
+            ],
+            "local": [symbol_text(local["symbol"]) if local and local["symbol"] else "" for local in known],
+            "value": [local["value"] if local else None for local in known],
+            "count": [1] * len(rows),
+            "back": [False] * len(rows),
+        }
+
+    def flows(self) -> Iterator[dict[str, Any]]:
+        """The edges from and to boxes of a graph that was saved folded."""
+        return iter(())
 
     def bundle(
         self, source: int, target: int, count: int, norm: Any = "unknown", back: bool = False
@@ -382,8 +402,7 @@ class _SavedFolded(_Builder):
             **_group_facts(row, _range_norm(row["arriving"])),
         }
 
-    def _edges(self, shorten: _Shortener) -> Iterator[dict[str, Any]]:
-        yield from super()._edges(shorten)
+    def flows(self) -> Iterator[dict[str, Any]]:
         for source, target, edge in self.graph.edges("flow"):
             one, other = self.place(source), self.place(target)
             if one is not None and other is not None:

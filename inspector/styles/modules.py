@@ -19,10 +19,10 @@ from inspector.folding import finding_marks
 from inspector.folding.box_statistics import norm_range
 from inspector.graph import Graph
 from inspector.graph.node_names import without_number
-from inspector.graph.row_types import FlowEdge, FoldRow, FunctionRow, NextEdge, Norms
+from inspector.graph.row_types import FlowEdge, FoldRow, NextEdge, Norms
+from inspector.graph.tensor_names import numbered_name
 from inspector.graph.topology import topology_of
 from inspector.styles import title_and_legend
-from inspector.styles.inner_groups import inner_texts, made_texts
 from inspector.styles.plan import (
     MAIN_SIZE,
     SMALL_SIZE,
@@ -35,6 +35,7 @@ from inspector.styles.plan import (
     PlannedWire,
     StyledText,
 )
+from inspector.styles.shown_items import ShownFunction, ShownItems, shown_items
 from inspector.styles.source_text import with_empty_brackets, without_packages
 from inspector.styles.subject import Subject
 from inspector.styles.value_text import value_inline
@@ -61,29 +62,29 @@ _RETURN = "return "
 
 def plan_modules(subject: Subject) -> Plan:
     """The figure of a graph, folded or not."""
-    scale = _Scale.of(subject)
+    shown = shown_items(subject.graph)
+    scale = _Scale.of(subject, shown)
     marks = finding_marks(subject.graph)
-    shown = list(_shown(subject))
-    passes = _passes([node for _, node in shown], subject.graph)
-    full = {key: name for key, node in shown if (name := _name(node, passes))}
+    passes = _passes(shown, subject.graph)
+    full = {key: name for key, node in shown.items.items() if (name := _name(node, passes))}
     short = _short_names(list(full.values()))
     drawn = [
         _box(subject, key, node, scale, _texts(subject, node, short.get(full.get(key, ""), "")))
-        for key, node in shown
+        for key, node in shown.items.items()
     ]
     boxes = [_marked(box, marks.get(box.id, [])) for box in drawn]
-    chips = list(_chips(subject))
-    roots = list(_roots(subject))
+    chips = list(_chips(subject, shown))
+    roots = list(_roots(subject, shown))
     hung = [*roots, *chips]
     note = one_line(subject.graph.note)
     return Plan(
         moment=subject.moment,
         boxes=(*boxes, *(box for box, _ in hung)),
-        wires=(*_flows(subject, scale), *(_link(box, host) for box, host in hung)),
+        wires=(*_flows(subject, shown, scale), *(_link(box, host) for box, host in hung)),
         hanging={box.id: host for box, host in hung},
         title=title_and_legend.title(subject),
         notes=(*title_and_legend.notes(subject), *([StyledText(note, "quiet", size=SMALL_SIZE)] if note else ())),
-        legend=tuple(_legend(subject, scale)),
+        legend=tuple(_legend(subject, shown, scale)),
     )
 
 
@@ -98,14 +99,14 @@ class _Scale(Struct):
     signs: set[str] = field(default_factory=set)
 
     @classmethod
-    def of(cls, subject: Subject) -> _Scale:
+    def of(cls, subject: Subject, shown: ShownItems) -> _Scale:
         scale = cls()
         if not subject.ran:
             return scale
-        graph = subject.final or subject.graph
-        found = [node["arriving"] for _, node in graph.folds()]
-        found += [norm_range([node["gradient"]]) for _, node in graph.functions() if not node["is_leaf"]]
-        found += [_edge_norms(edge) for _, _, edge in _edges(graph)]
+        final = shown_items(subject.final) if subject.final else shown
+        found = [node["arriving"] for node in final.boxes]
+        found += [norm_range([node.gradient]) for key, node in final.functions.items() if key not in final.leaves]
+        found += [_edge_norms(edge) for _, _, edge in final.wires]
         sizes = [size for item in found for size in (item["low"], item["high"]) if size]
         scale.low, scale.high = min(sizes, default=math.inf), max(sizes, default=0.0)
         return scale
@@ -138,21 +139,11 @@ def _short(size: float) -> str:
 # ---- boxes ------------------------------------------------------------------------------------------------
 
 
-def _shown(subject: Subject) -> Iterator[tuple[str, FunctionRow | FoldRow]]:
-    """Boxes and functions, without AccumulateGrads, which are chips."""
-    for identifier, node in subject.graph.nodes():
-        if node["kind"] == "fold" or (node["kind"] == "function" and not node["is_leaf"]):
-            yield identifier, node
-    for identifier, function in subject.graph.functions():
-        if function["is_leaf"] and not subject.graph.rows.pred[identifier]:
-            yield identifier, function  # a root that is a leaf
-
-
 def _box(
-    subject: Subject, identifier: str, node: FunctionRow | FoldRow, scale: _Scale, texts: tuple[StyledText, ...]
+    subject: Subject, identifier: str, node: ShownFunction | FoldRow, scale: _Scale, texts: tuple[StyledText, ...]
 ) -> PlannedBox:
-    if node["kind"] == "function":
-        bad = subject.ran and norm_range([node["gradient"]])["nans"]
+    if isinstance(node, ShownFunction):
+        bad = subject.ran and norm_range([node.gradient])["nans"]
         return PlannedBox(identifier, "pill", texts, ink="error" if bad else "ink", fill="function")
     shape: PlannedShape = "stack" if node["count"] > 1 else "card"
     gradient = _gradient_row(subject, node, scale)
@@ -163,30 +154,30 @@ def _box(
     return PlannedBox(identifier, shape, texts, rows, header=header)
 
 
-def _texts(subject: Subject, node: FunctionRow | FoldRow, name: str) -> tuple[StyledText, ...]:
+def _texts(subject: Subject, node: ShownFunction | FoldRow, name: str) -> tuple[StyledText, ...]:
     """The header of a card, or the lines of a pill. name: short for this picture."""
-    if node["kind"] == "function":
+    if isinstance(node, ShownFunction):
         return _pill_texts(subject, node, name)
     header = StyledText(name, face="mono" if node["why"] == "line" else "bold")
     count = node["count"]
     return (header, StyledText(f"{TIMES}{count:,}", "value", "bold")) if count > 1 else (header,)
 
 
-def _name(node: FunctionRow | FoldRow, passes: Mapping[str, int]) -> str:
+def _name(node: ShownFunction | FoldRow, passes: Mapping[str, int]) -> str:
     """The name of a box, or the module of a function. passes: as from `_passes`."""
-    if node["kind"] == "fold":
+    if not isinstance(node, ShownFunction):
         return one_line(node["name"])
-    module = node["module"]
+    module = node.module
     if not isinstance(module, str) or not module:
         return ""
     count = passes.get(module, 1)
-    number = node.get("passes", [1])[-1]
+    number = (node.passes or [1])[-1]
     return one_line(f"{module}, pass {number:,} of {count:,}" if count > 1 else module)
 
 
-def _passes(shown: Sequence[FunctionRow | FoldRow], graph: Graph) -> dict[str, int]:
+def _passes(shown: ShownItems, graph: Graph) -> dict[str, int]:
     """The number of passes through the modules of the functions shown."""
-    if not any(node["kind"] == "function" and node["module"] for node in shown):
+    if not any(node.module for node in shown.functions.values()):
         return {}
     found: dict[str, int] = {}
     functions = topology_of(getattr(graph, "whole", graph)).functions
@@ -314,14 +305,14 @@ def _gradient_row(subject: Subject, node: FoldRow, scale: _Scale) -> CardRow:
     return CardRow(_FLOWS_IN, (StyledText(text, "gradient", "bold"),), bar=places)
 
 
-def _pill_texts(subject: Subject, node: FunctionRow, module: str) -> tuple[StyledText, ...]:
+def _pill_texts(subject: Subject, node: ShownFunction, module: str) -> tuple[StyledText, ...]:
     """A function outside the folded modules, with the module that called it."""
-    lines = [StyledText(without_number(node["name"]), face="medium")]
+    lines = [StyledText(without_number(node.name), face="medium")]
     if module and not _is_brief(subject):
         lines.append(StyledText(module, "quiet", size=SMALL_SIZE))
     if not _is_brief(subject):
-        lines += [StyledText(text, "quiet", size=SMALL_SIZE) for text in (*inner_texts(node), *made_texts(node))]
-    if subject.ran and norm_range([node["gradient"]])["nans"]:
+        lines += [StyledText(text, "quiet", size=SMALL_SIZE) for text in node.texts]
+    if subject.ran and norm_range([node.gradient])["nans"]:
         lines.append(StyledText(f"{BAD} NaN or Inf", "error", "bold", SMALL_SIZE))
     return tuple(lines)
 
@@ -329,11 +320,9 @@ def _pill_texts(subject: Subject, node: FunctionRow, module: str) -> tuple[Style
 # ---- attached boxes ----------------------------------------------------------------------------------
 
 
-def _roots(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
+def _roots(subject: Subject, shown: ShownItems) -> Iterator[tuple[PlannedBox, str]]:
     """The roots, each attached to the box or function that created it."""
-    for source, target, _ in subject.graph.edges("grad_fn"):
-        if source not in subject.graph.roots:
-            continue
+    for source, target in shown.roots:
         tensor = subject.graph.tensor(source)
         name = subject.name(tensor) or "root"
         value = value_inline(tensor[subject.moment]["data"], tensor["dtype"], tensor["shape"])
@@ -341,13 +330,12 @@ def _roots(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
         yield PlannedBox(source, "box", lines, ink="value", fill="leaf_header"), target
 
 
-def _chips(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
+def _chips(subject: Subject, shown: ShownItems) -> Iterator[tuple[PlannedBox, str]]:
     """One chip per box, with the leaves that it shares with other boxes or that belong to none."""
-    graph = subject.graph
     uses: Counter[str] = Counter()
     by_user: dict[str, dict[str, None]] = defaultdict(dict)
-    for source, target, edge in _all_edges(graph):
-        if graph[target]["kind"] == "function" and graph[target]["is_leaf"]:
+    for source, target, edge in shown.edges:
+        if target in shown.leaves:
             uses[target] += edge["count"] if edge["kind"] == "flow" else 1
             by_user[source][target] = None
     for user, leaves in by_user.items():
@@ -360,8 +348,9 @@ def _chips(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
 
 
 def _leaf_words(subject: Subject, function: str, uses: int) -> StyledText:
-    leaf = subject.topology.leaves[function]
-    name = subject.name(subject.graph.tensor(leaf)) or "leaf"
+    of = subject.topology
+    naming = of.tensors.naming(of.leaves[function])
+    name = one_line(numbered_name(naming) or naming.get("expression", "")) or "leaf"
     return StyledText(f"{name}, used {uses:,} times" if uses > 1 else name, "value", size=SMALL_SIZE)
 
 
@@ -372,25 +361,12 @@ def _link(box: PlannedBox, host: str) -> PlannedWire:
 # ---- wires ------------------------------------------------------------------------------------------------
 
 
-def _all_edges(graph: Graph) -> Iterator[tuple[str, str, NextEdge | FlowEdge]]:
-    yield from graph.edges("next")
-    yield from graph.edges("flow")
-
-
-def _edges(graph: Graph) -> Iterator[tuple[str, str, NextEdge | FlowEdge]]:
-    """The edges that are drawn as wires, i.e. not those to chips."""
-    for source, target, edge in _all_edges(graph):
-        node = graph[target]
-        if node["kind"] == "fold" or not node["is_leaf"]:
-            yield source, target, edge
-
-
 def _edge_norms(edge: NextEdge | FlowEdge) -> Norms:
     return edge["norms"] if edge["kind"] == "flow" else norm_range([edge.get("gradient")])
 
 
-def _flows(subject: Subject, scale: _Scale) -> Iterator[PlannedWire]:
-    for source, target, edge in _edges(subject.graph):
+def _flows(subject: Subject, shown: ShownItems, scale: _Scale) -> Iterator[PlannedWire]:
+    for source, target, edge in shown.wires:
         if edge["kind"] == "flow" and edge["back"]:
             # Reversed for the layout, which needs a graph without cycles; the arrowhead shows the direction of the
             # gradient.
@@ -421,17 +397,16 @@ def _look(subject: Subject, edge: NextEdge | FlowEdge, scale: _Scale) -> tuple[s
 # ---- the legend -------------------------------------------------------------------------------------------
 
 
-def _legend(subject: Subject, scale: _Scale) -> Iterator[LegendEntry]:
-    graph = subject.graph
-    folds = [node for _, node in graph.folds()]
+def _legend(subject: Subject, shown: ShownItems, scale: _Scale) -> Iterator[LegendEntry]:
+    folds = shown.boxes
     yield title_and_legend.arrow_entry(subject)
     if subject.ran and scale.high > 0:
         low, high = _short(scale.low), _short(scale.high)
         ends = f"{low} to {high}, log scale" if low != high else f"{low} everywhere"
         yield LegendEntry("text", f"gradient norm (wires and bars): {ends}", "gradient", "wide")
-    if _has_room(subject) and any(node["parameters"] for node in folds):
+    if any(node["parameters"] for node in folds) and _has_room(subject):
         yield LegendEntry("text", "norms of the gradients of its parameters", "gradient", _OF_PARAMETERS)
     if any(node["count"] > 1 for node in folds):
         yield LegendEntry("text", "N equal parts (range of their norms)", "value", f"{TIMES}N")
-    if any(edge["back"] for _, _, edge in graph.edges("flow")):
+    if any(edge["kind"] == "flow" and edge["back"] for _, _, edge in shown.edges):
         yield LegendEntry("dashed", "edge back to an earlier box", "gradient")

@@ -54,7 +54,7 @@ def figure_name(graph: Graph, title: str) -> tuple[StyledText, ...]:
     """The title, else the code that created the root, in short, else the names of the roots; else nothing."""
     if title:
         return (StyledText(one_line(title), "ink", "medium", TITLE_SIZE),)
-    names = [shown_name(graph.tensor(root)) for root in dict.fromkeys(graph.roots) if root in graph.rows]
+    names = [shown_name(graph.tensor(root)) for root in dict.fromkeys(graph.roots) if root in graph]
     written = [code.removeprefix("return ") for code in root_codes(graph)]
     if names and all(names) and any(map(_is_tuple, written)):
         written = []  # it does not say which of its parts is the root
@@ -96,7 +96,7 @@ def scale(subject: Subject) -> tuple[StyledText, ...]:
 def _given(subject: Subject) -> Iterator[StyledText]:
     """`backward was given a gradient of 4 for z` for every root whose gradient does not begin with 1."""
     for root in dict.fromkeys(subject.graph.roots) if subject.ran else ():
-        seed: Any = subject.graph.tensor(root).get("seed") if root in subject.graph.rows else None
+        seed: Any = subject.graph.tensor(root).get("seed") if root in subject.graph else None
         if is_number(seed) and seed != 1:
             text = f"backward was given a gradient of {format_number(seed)}"
             name = subject.name(subject.graph.tensor(root))

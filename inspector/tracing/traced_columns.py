@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy
 
 from inspector.graph.columns import EdgeColumns, FunctionColumns, TensorColumns, part_of
-from inspector.graph.row_types import FunctionRow, InnerPart, NextEdge, NodeRow, Place
+from inspector.graph.row_types import FunctionRow, InnerPart, Naming, NextEdge, NodeRow, Place
 from inspector.graph.topology import Topology
 from inspector.graph.values import Value
 from inspector.tracing.ids import Ids
@@ -112,6 +112,12 @@ class _Functions(FunctionColumns):
         return sum(saved.bytes or 0 for position in positions for saved in nodes[position].saved)
 
     @cached_property
+    def described(self) -> dict[int, FunctionRow]:
+        made = {position for position, call in enumerate(self.made_in) if call is not None}
+        positions = sorted(made.union(self._record.compiled, self._record.nested))
+        return {position: self[position] for position in positions}
+
+    @cached_property
     def parts(self) -> dict[int, InnerPart]:
         positions = sorted({*self._record.compiled, *self._record.nested})
         return {position: part for position in positions if (part := part_of(self[position])) is not None}
@@ -165,6 +171,9 @@ class _Tensors(TensorColumns):
 
     def name(self, identifier: str) -> str | None:
         return self._lookup.naming(self._pairs[identifier])["name"]
+
+    def naming(self, identifier: str) -> Naming:
+        return self._lookup.naming(self._pairs[identifier])
 
     def shape(self, identifier: str) -> Sequence[int]:
         pair = self._pairs[identifier]

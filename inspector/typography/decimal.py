@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 
-@lru_cache(maxsize=16_384)  # half of the lengths in a figure occur more than once
+@lru_cache(maxsize=65_536)  # half of the lengths in a figure occur more than once; 1,500 boxes have 30,000
 def decimal(value: float) -> str:
     """`value` rounded to two decimals, without trailing zeros and without `-0`.
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from inspector.typography.truetype import TrueType
+from inspector.typography.font_file import FontFile
 
 FOLDER = Path(__file__).parent.parent / "fonts"
 
@@ -48,9 +48,9 @@ def find_face(name: str) -> Face:
 
 
 @cache
-def open_font(name: str) -> TrueType:
+def open_font(name: str) -> FontFile:
     """The file of a face. Raises ValueError with the valid names."""
-    return TrueType(find_face(name).path)
+    return FontFile(find_face(name).path)
 
 
 @cache

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 
 from inspector.typography.decimal import decimal
+from inspector.typography.font_file import Outline, Point, Segment
 from inspector.typography.fonts import advances, open_font
 from inspector.typography.metrics import covers
 from inspector.typography.sanitize import sanitize
-from inspector.typography.truetype import Outline, Point, Segment
 
 Contour = tuple[float, float, str]
 """Start of a contour (x and y from the glyph's origin, y downwards) and its relative path commands."""
@@ -22,15 +22,21 @@ def glyph_path(text: str, size: float, face: str = "regular", x: float = 0.0, y:
     size: points; x, y: start of the baseline, in points, y downwards.
     Raises ValueError for characters that the face lacks: check `covers` first.
     """
-    first, commands = _outline(sanitize(text), size, face)
-    return f"M{_join(x + first[0], y + first[1])}{commands}" if commands else ""
+    first, commands = outline(sanitize(text), size, face)
+    return path_at(x + first[0], y + first[1], commands)
+
+
+def path_at(x: float, y: float, commands: str) -> str:
+    """The path data of an outline whose first contour starts at this place."""
+    return f"M{_join(x, y)}{commands}" if commands else ""
 
 
 @lru_cache(maxsize=2_048)
-def _outline(text: str, size: float, face: str) -> tuple[Point, str]:
+def outline(text: str, size: float, face: str) -> tuple[Point, str]:
     """Start of the first contour, relative to the baseline, and the path from there in relative commands.
 
-    The commands do not depend on the position, and a large figure repeats few names: hence the cache.
+    The commands do not depend on the position, and a large figure repeats few names: hence the cache. Raises
+    ValueError for characters that the face lacks.
     """
     if not covers(text, face):
         lacking = sorted(set(text) - advances(face).keys())
