@@ -9,9 +9,9 @@ import torch
 
 from inspector.tensor_stats import Batch
 from inspector.tensor_stats.histogram import histogram
-from inspector.tensor_stats.memory_extent import in_memory_order, memory_extent
+from inspector.tensor_stats.memory_extent import in_memory_order, largest_stride_first, memory_extent
 from inspector.tensor_stats.precise_norm import precise_norm
-from inspector.tensor_stats.small_tensor_pool import MOST_POOLED, SmallTensorPool, fits
+from inspector.tensor_stats.small_tensor_pool import MOST_POOLED, SmallTensorPool, _sums_of_rows, fits
 from inspector.tensor_stats.statistics import statistics
 
 RANDOM = torch.Generator().manual_seed(0)
@@ -151,3 +151,24 @@ def test_norms_are_those_of_single_tensors(count, dtype):
     for found, tensor in zip(measured, tensors, strict=True):
         assert found.numbers[0] == precise_norm(tensor)
         assert found.numbers[0] == pytest.approx(float(tensor.double().norm()), rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.randn(5, 4, 3),
+        torch.randn(4, 5, 3).transpose(0, 1),
+        torch.randn(3, 5, 4).permute(1, 2, 0),
+        torch.randn(2, 5, 4, 3).permute(1, 2, 0, 3),
+        torch.randn(4, 5).t(),
+        torch.randn(5, 1, 7).transpose(0, 1).transpose(0, 1),
+        torch.randn(12),
+    ],
+    ids=lambda tensor: str(tuple(tensor.stride())),
+)
+def test_sums_of_rows_are_torchs(tensor):
+    layout = tuple(tensor.shape), None if tensor.is_contiguous() else tensor.stride()
+    flat = largest_stride_first(tensor).contiguous().view(1, -1)
+    found = _sums_of_rows(torch.cat([flat, 2 * flat]), layout)
+    expected = tensor.reshape(len(tensor), -1).sum(1)
+    assert torch.allclose(found, torch.stack([expected, 2 * expected]), rtol=1e-5, atol=1e-6)

@@ -55,7 +55,7 @@ def precise_norms(matrix: torch.Tensor) -> tuple[list[float], torch.Tensor | Non
         squares = matrix.square()
         return [math.sqrt(square) for square in squares.sum(1).tolist()], squares
     whole = count - count % _SHORT
-    rows = _vector_norm(matrix[:, :whole].unflatten(1, (-1, _SHORT)), dim=2)
+    rows = _vector_norm(matrix[:, :whole].view(len(matrix), -1, _SHORT), dim=2)
     norms = _vector_norm(rows, dim=1, dtype=torch.float64).tolist()
     if whole < count:
         norms = list(map(math.hypot, norms, _vector_norm(matrix[:, whole:], dim=1).tolist()))

@@ -261,8 +261,7 @@ def _send_row_norms(
 ) -> None:
     """Send the norms of the rows of some of the tensors in a matrix, apart from those that are alike, which the
     sums of their squares nearly always show. squares: of the elements of the matrix."""
-    arranged = _arranged(squares, layout)
-    sums = arranged if arranged.dim() == 2 else arranged.sum(tuple(range(2, arranged.dim())))
+    sums = _sums_of_rows(squares, layout)
     alike = are_surely_alike(sums.numpy()).tolist()
     wanted = [item for item in wanted if not alike[item[0]]]
     if not wanted:
@@ -271,6 +270,16 @@ def _send_row_norms(
     for (_, receives, key), found, is_alike in zip(wanted, norms, are_alike(norms).tolist(), strict=True):
         if not is_alike:
             receives[key] = found
+
+
+def _sums_of_rows(matrix: torch.Tensor, layout: Layout) -> torch.Tensor:
+    """The sums of the rows of the tensors in a matrix."""
+    shape, strides = layout
+    if strides is not None and len(shape) > 2 and strides[-1] == 1:  # first in the order of memory, twice as fast
+        matrix = matrix.view(len(matrix), -1, shape[-1]).sum(2)
+        shape, strides = shape[:-1], tuple(step // shape[-1] for step in strides[:-1])
+    tensors = _arranged(matrix, (shape, strides))
+    return tensors if tensors.dim() == 2 else tensors.sum(tuple(range(2, tensors.dim())))
 
 
 def _rows_of(matrix: torch.Tensor, layout: Layout, wanted: list[_Wanted]) -> torch.Tensor:
