@@ -18,6 +18,7 @@ from inspector.commands.stderr_output import StderrOutput
 if TYPE_CHECKING:
     from inspector.report import Report
     from inspector.report.originals import Original
+    from inspector.report.rewritten_file import RewrittenFile
     from inspector.report.timeline import Timeline
 
 _OTHER_FOLDER = "choose another folder with --output"
@@ -37,6 +38,7 @@ class ReportOutput:
         self._destination = destination
         self._output = output
         self._cannot_keep = False
+        self._file: RewrittenFile | None = None
         self._remove_temporary: Callable[[], object] = lambda: None
 
     def write_first(self, report: Report, originals: Mapping[int, Original]) -> Path | None:
@@ -101,12 +103,13 @@ class ReportOutput:
 
     def _write(self, report: Report, path: Path, originals: Mapping[int, Original]) -> bool:
         """Whether the report was written."""
-        from inspector.report import save
         from inspector.report.originals import save_originals
+        from inspector.report.rewritten_file import RewrittenFile
 
         try:
             with self._output.progress(f"writing {path.name}"):
-                save(report, path)
+                self._file = self._file or RewrittenFile(path)
+                self._file.write(report)
                 if originals:
                     save_originals(originals, path)
         except OSError as error:

@@ -64,7 +64,7 @@ def save(report: Report, path: str | Path) -> None:
     The files are written atomically. Raises OSError.
     """
     path = Path(path)
-    if any(map(_is_large, report.calls)):
+    if any(map(is_large, report.calls)):
         whole = full_report_path(path)
         rows = to_rows(report, columns=True)
         text = json.dumps(rows, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -79,13 +79,14 @@ def full_report_path(path: Path) -> Path:
     return path.with_name(path.name.removesuffix(".json") + FULL)
 
 
-def _is_large(call: BackwardCall) -> bool:
+def is_large(call: BackwardCall) -> bool:
+    """Whether report.json holds the graph of a call folded."""
     return sum(1 for _ in call.graph.functions()) > LARGE
 
 
 def _folded(call: BackwardCall, whole: str) -> BackwardCall:
     """The call with its graph folded, if it is large."""
-    if not _is_large(call):
+    if not is_large(call):
         return call
     from inspector.folding import fold  # for large graphs only
 

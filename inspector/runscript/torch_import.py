@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from inspector.runscript.sys_modules_isolation import our_modules
+from inspector.util.gc_pause import gc_paused_for_import
 
 if TYPE_CHECKING:
     from importlib.abc import Loader
@@ -64,9 +65,13 @@ class TorchImport:
         def exec_module(module: ModuleType) -> None:
             del loader.exec_module  # restores the method of the class
             self.failed = True
-            loader.exec_module(module)
-            self.failed = False
-            self._imported()
+            resume = gc_paused_for_import()
+            try:
+                loader.exec_module(module)
+                self.failed = False
+                self._imported()
+            finally:
+                resume()
 
         exec_module.__code__ = exec_module.__code__.replace(co_filename=_IMPORTLIB)
         try:

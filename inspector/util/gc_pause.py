@@ -1,10 +1,11 @@
-"""Pause garbage collection while many long-lived objects are created."""
+"""Pause garbage collection while many long-lived objects are created, or bring it forward."""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
@@ -17,3 +18,47 @@ def gc_paused() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def gc_paused_for_import() -> Callable[[], None]:
+    """Disable garbage collection until the returned function is called, and count what was created as old then.
+
+    An import of torch makes 200,000 objects that stay, and is visited by 380 collections: a tenth of its time, and
+    as much in the first seconds after it. Nothing is paused where a script has changed how garbage is collected.
+    """
+    if not gc.isenabled() or gc.callbacks or gc.get_freeze_count():
+        return lambda: None
+    gc.collect(1)  # the script's own garbage; old objects are visited less often
+    gc.disable()
+
+    def resume() -> None:
+        if not gc.isenabled():
+            gc.freeze()
+            gc.unfreeze()  # to the oldest generation, without a visit
+            gc.enable()
+
+    return resume
+
+
+class LastCollection:
+    """The collection that the interpreter makes when it ends, made earlier, while something else is waited for.
+
+    Create it before the script: exit handlers run in reverse order, so those of the script run with a collector as
+    they know it. Without this, the interpreter visits all objects of torch once more (0.1 s).
+    """
+
+    def __init__(self) -> None:
+        self._is_made = False
+        atexit.register(self._skip)
+
+    def make(self) -> None:
+        """Collect what the script has left, unless it has disabled collection."""
+        if gc.isenabled():
+            gc.collect()
+            self._is_made = True
+
+    def _skip(self) -> None:
+        """The interpreter collects if collection is enabled. It collects once more, in any case, when the modules
+        are gone."""
+        if self._is_made:
+            gc.disable()
