@@ -27,7 +27,7 @@ from inspector.typography import (
     width,
 )
 from inspector.typography.decimal import decimal
-from inspector.typography.fonts import open_font, subset
+from inspector.typography.fonts import subset
 from inspector.typography.glyph_paths import glyph_path
 from inspector.typography.sanitize import isolate_right_to_left
 

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from inspector.typography.font_file import FontFile
+if TYPE_CHECKING:
+    from inspector.typography.font_file import FontFile
 
 FOLDER = Path(__file__).parent.parent / "fonts"
 
@@ -50,6 +51,8 @@ def find_face(name: str) -> Face:
 @cache
 def open_font(name: str) -> FontFile:
     """The file of a face. Raises ValueError with the valid names."""
+    from inspector.typography.font_file import FontFile  # fontTools is slow to import
+
     return FontFile(find_face(name).path)
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
 from inspector.typography.decimal import decimal
-from inspector.typography.font_file import Outline, Point, Segment
 from inspector.typography.fonts import advances, open_font
 from inspector.typography.metrics import covers
 from inspector.typography.sanitize import sanitize
+
+if TYPE_CHECKING:
+    from inspector.typography.font_file import Outline, Point, Segment
 
 Contour = tuple[float, float, str]
 """Start of a contour (x and y from the glyph's origin, y downwards) and its relative path commands."""
