@@ -25,7 +25,7 @@ from inspector.commands.report_output import ReportOutput
 from inspector.commands.script_watch import ScriptWatch
 from inspector.commands.stderr_output import StderrOutput
 from inspector.runscript import ScriptExit, ScriptTarget, our_modules, run_script
-from inspector.util.gc_pause import LastCollection, gc_paused
+from inspector.util.gc_pause import gc_paused
 from inspector.util.os_errors import reason
 
 if TYPE_CHECKING:
@@ -55,25 +55,22 @@ def inspect_script(target: ScriptTarget, options: Options) -> ScriptExit:
     prepared = PreparedRenderer.start() if rank is None and options.destination.formats else None
     output = StderrOutput(silent=rank is not None and rank.number > 0)
     inspection = _Inspection(target, options, output, rank, prepared)
-    last_collection = LastCollection()
     exit = run_script(target, on_torch=inspection.begin, warn=inspection.not_watched)
     merged_fails = False
     if exit.forked:
         inspection.leave_to_parent()
     else:
-        try:
-            if inspection.is_drawing:  # in another process
-                last_collection.make()
-            with our_modules():
+        with our_modules():
+            try:
                 merged_fails = inspection.conclude(exit, rank, started)
-        except KeyboardInterrupt:
-            inspection.output.say("interrupted before the pictures were finished")
-            exit = replace(exit, status=INTERRUPTED) if exit.status == 0 else exit
-        except Exception as error:
-            message = f"{type(error).__name__}: {error}"
-            inspection.output.say(f"internal error (your script is not affected): {message}")
-        if exit.status == 0 and (inspection.fails or merged_fails):
-            return replace(exit, status=FOUND)
+            except KeyboardInterrupt:
+                inspection.output.say("interrupted before the pictures were finished")
+                exit = replace(exit, status=INTERRUPTED) if exit.status == 0 else exit
+            except Exception as error:
+                message = f"{type(error).__name__}: {error}"
+                inspection.output.say(f"internal error (your script is not affected): {message}")
+            if exit.status == 0 and (inspection.fails or merged_fails):
+                return replace(exit, status=FOUND)
     return exit
 
 
@@ -185,11 +182,6 @@ class _Inspection:
         """In a process that the script has forked: report nothing, and leave the drawing to the parent."""
         if self._drawing is not None:
             self._drawing.leave_to_parent()
-
-    @property
-    def is_drawing(self) -> bool:
-        """Whether a process draws."""
-        return self._drawing is not None
 
     @property
     def fails(self) -> bool:

@@ -1,8 +1,7 @@
-"""Pause garbage collection while many long-lived objects are created, or bring it forward."""
+"""Pause garbage collection while many long-lived objects are created."""
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import gc
 from collections.abc import Callable, Iterator
@@ -38,27 +37,3 @@ def gc_paused_for_import() -> Callable[[], None]:
             gc.enable()
 
     return resume
-
-
-class LastCollection:
-    """The collection that the interpreter makes when it ends, made earlier, while something else is waited for.
-
-    Create it before the script: exit handlers run in reverse order, so those of the script run with a collector as
-    they know it. Without this, the interpreter visits all objects of torch once more (0.1 s).
-    """
-
-    def __init__(self) -> None:
-        self._is_made = False
-        atexit.register(self._skip)
-
-    def make(self) -> None:
-        """Collect what the script has left, unless it has disabled collection."""
-        if gc.isenabled():
-            gc.collect()
-            self._is_made = True
-
-    def _skip(self) -> None:
-        """The interpreter collects if collection is enabled. It collects once more, in any case, when the modules
-        are gone."""
-        if self._is_made:
-            gc.disable()
