@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 import threading
@@ -18,7 +19,9 @@ from inspector.runscript.torch_import import TorchImport
 from inspector.runscript.traceback_frames import OUTERMOST, hide_our_frames
 from inspector.util.stderr import say
 
-_CALL = compile("call()", OUTERMOST, "exec")
+_LEVELS = 8
+"""Number of frames below the script's outermost one that belong to "sys". A warning whose `stacklevel` goes
+further down names the inspector."""
 
 
 def run_script(
@@ -90,11 +93,20 @@ def _take_over(program: SourceFile | ModuleByName, target: ScriptTarget) -> Modu
 def _call(program: SourceFile | ModuleByName, main: ModuleType) -> BaseException | None:
     """Run the program, and return the exception that it raised, or None."""
     try:
-        # Below the user's outermost frame there is one more that belongs to "sys": see OUTERMOST.
-        exec(_CALL, {"__name__": OUTERMOST, "call": program.program(main)})
+        _from_sys(program.program(main))()
     except BaseException as error:
         return error
     return None
+
+
+def _from_sys(call: Callable[[], object]) -> Callable[[], object]:
+    """A call from frames that belong to "sys": see OUTERMOST. They share their global variables, in which warnings
+    note what was shown."""
+    variables: dict[str, object] = {"__name__": OUTERMOST}
+    for level in range(_LEVELS):
+        variables[f"call_{level}"] = call
+        call = functools.partial(exec, compile(f"call_{level}()", OUTERMOST, "exec"), variables)
+    return call
 
 
 def _flush() -> None:
