@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -272,7 +272,7 @@ class HooksByKey:
         self._handles: list[Any] = []
 
     def add(
-        self, nodes: Iterable[Any], before: Callable[..., None], after: Callable[..., None] | None = None
+        self, nodes: Sequence[Any], before: Callable[..., None], after: Callable[..., None] | None = None
     ) -> None:
         """Add a prehook to each Node, and a hook if one is given."""
         parts = REGISTRAR.parts
@@ -293,7 +293,7 @@ class HooksByKey:
 
 
 def _add_with_one_key(
-    nodes: Iterable[Any], before: Callable[..., None], after: Callable[..., None] | None, parts: _Registrar
+    nodes: Sequence[Any], before: Callable[..., None], after: Callable[..., None] | None, parts: _Registrar
 ) -> tuple[int, list[dict[int, Any]]]:
     """Add hooks; returns their key, and the dictionaries that they were added to."""
     key, dictionaries = parts.new_key(), list[dict[int, Any]]()
@@ -329,7 +329,7 @@ def _remove(key: int, dictionaries: Iterable[dict[int, Any]]) -> None:
 
 
 def _register(
-    nodes: Iterable[Any], before: Callable[..., None], after: Callable[..., None] | None
+    nodes: Sequence[Any], before: Callable[..., None], after: Callable[..., None] | None
 ) -> list[Any]:
     """Add the hooks to each Node, by the methods of its class: a custom Function may have set `ctx.register_hook`.
     Returns the handles."""

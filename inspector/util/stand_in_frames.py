@@ -46,14 +46,32 @@ def call_as(
     levels: the number of frames to stand in for: `frame` and those that called it.
     """
     while levels > 0 and frame is not None:
-        if frame.f_code.co_name == _HOOKED and frame.f_code.co_filename.endswith(_MODULE_FILE):
-            frame = frame.f_back
-            continue
-        look = _code_like(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
-        function, arguments, options = FunctionType(look, frame.f_globals), (function, arguments, options), {}
+        code = frame.f_code
+        known = _looks.get((id(code), frame.f_lasti))
+        if known is None:
+            known = _looks[id(code), frame.f_lasti] = code, _look_of(frame)
+        if (look := known[1]) is not None:
+            function, arguments, options = FunctionType(look, frame.f_globals), (function, arguments, options), {}
+            levels -= 1
         frame = frame.f_back
-        levels -= 1
     return function(*arguments, **options)
+
+
+_looks: dict[tuple[int, int], tuple[CodeType, CodeType | None]] = {}
+"""By code and instruction: the code, which keeps its id, and that of its stand-in. Finding the line of an
+instruction takes longer than all else."""
+
+_MOST_LOOKS = 4096
+
+
+def _look_of(frame: FrameType) -> CodeType | None:
+    """The code of the stand-in for a frame; None for one that is left out."""
+    if len(_looks) >= _MOST_LOOKS:
+        _looks.clear()
+    code = frame.f_code
+    if code.co_name == _HOOKED and code.co_filename.endswith(_MODULE_FILE):
+        return None
+    return _code_like(code.co_filename, frame.f_lineno, code.co_name)
 
 
 def without_stand_ins(frame: FrameType | None) -> FrameType | None:
