@@ -84,18 +84,26 @@ def _measured(name: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks", "--case", name]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIME_LIMIT, check=False)
-        said, status = done.stdout, done.returncode
+        said, ended = done.stdout, _end(done)
     except subprocess.TimeoutExpired as error:
-        said, status = (error.stdout or b"").decode(), -signal.SIGKILL
+        said, ended = (error.stdout or b"").decode(), f"stopped after {_TIME_LIMIT} s"
     found: dict[str, Any] = {}
     for line in said.splitlines():
         if line.startswith("{"):  # peers print too
             found.update(json.loads(line))
-    if status:
-        stage = found.get("begun", "the start")
-        died = f"the process died of {signal.Signals(-status).name}" if status < 0 else ""
-        found[stage] = died or done.stderr.strip().splitlines()[-1]
+    if ended:
+        found[found.get("begun", "bare walk")] = ended
     return found
+
+
+def _end(done: subprocess.CompletedProcess[str]) -> str:
+    """How a process ended, for its cell; empty if well."""
+    if done.returncode < 0:
+        return f"the process died of {signal.Signals(-done.returncode).name}"
+    if done.returncode == 0:
+        return ""
+    lines = done.stderr.strip().splitlines() or [f"the process ended with {done.returncode}"]
+    return lines[-1].replace("|", "/")
 
 
 def _row(name: str, found: dict[str, Any]) -> Iterator[str]:

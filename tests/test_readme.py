@@ -256,3 +256,9 @@ def test_there_is_no_cycle_between_packages(hooks: ModuleType) -> None:
     graph = networkx.DiGraph((name, other) for name, others in hooks.imports().items() for other in others)
     assert graph.number_of_edges() > 50
     assert list(networkx.simple_cycles(graph)) == []
+
+
+def test_the_figures_of_the_readme_are_those_that_were_measured():
+    measured = (ROOT / "benchmarks" / "results" / "whole.md").read_text("utf-8")
+    rows = [line for line in measured.splitlines() if line.startswith("|")]
+    assert "\n".join(rows) in README.read_text("utf-8"), "copy the table of benchmarks/results/whole.md"
