@@ -75,7 +75,8 @@ def test_what_is_too_large_for_full_is_drawn_folded_and_says_so(monkeypatch: pyt
 
 @pytest.mark.parametrize("depth", ["full", 3])
 def test_what_takes_too_long_is_drawn_folded_and_says_so(depth: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout, "place_in_subprocess", partial(place_in_subprocess, limit=0.001))
+    late = "inspector.layout.subprocess_layout.place_in_subprocess"
+    monkeypatch.setattr(late, partial(place_in_subprocess, limit=0.001))
     figure = draw(tangled(200), FigureOptions(style="modules"), depth=depth)
     assert "layout was stopped after 0.001 seconds; drawn folded" in figure.remarks
     assert not problems(figure.panels["before"])

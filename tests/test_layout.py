@@ -14,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 from pictured import draw_plans
 
-from inspector.figure import Figure, draw, drawing
+from inspector.figure import Figure, draw
 from inspector.figure.frame_plans import FramePlans
 from inspector.figure.layout_problem import fit_plans, make_problem
 from inspector.graph import Graph, from_rows, to_rows
@@ -233,7 +233,7 @@ def test_large_graphs_are_laid_out_in_a_child(monkeypatch: pytest.MonkeyPatch) -
         asked.append(problem)
         return place(problem)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(drawing, "place_in_subprocess", in_child)
+    monkeypatch.setattr(subprocess_layout, "place_in_subprocess", in_child)
     draw(graphs.chain(40))
     assert not asked
     draw(graphs.chain(120), FigureOptions(style="attributes"))
