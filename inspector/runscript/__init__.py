@@ -12,8 +12,8 @@ The order of a whole run, for the caller::
     finish(exit)
 
 Known differences to plain python: the stack is a few frames deeper (`traceback.print_stack`, the depth of a
-RecursionError), `sys.modules` contains more modules, and garbage is collected at other times: not while torch is
-imported, and before exit handlers run where pictures are drawn meanwhile (`inspector.util.gc_pause`).
+RecursionError), `sys.modules` contains more modules, and no garbage is collected while torch is
+imported (`inspector.util.gc_pause`).
 """
 
 from inspector.runscript.runner import run_script, wait_for_torch
