@@ -17,8 +17,8 @@ import inspector
 from inspector.derivatives import total_derivatives
 
 OURS = {
-    "sigmoid": lambda x: 1 / (1 + math.exp(-x)),
-    "softplus": lambda x: math.log1p(math.exp(x)),
+    "sigmoid": lambda x: float(torch.sigmoid(torch.tensor(x).double())),  # also where exp(-x) is too large
+    "softplus": lambda x: max(x, 0.0) + math.log1p(math.exp(-abs(x))),
     "relu": lambda x: max(x, 0.0),
     "Heaviside": lambda x, _=None: float(x > 0),
     "sign": lambda x: float((x > 0) - (x < 0)),
