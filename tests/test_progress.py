@@ -134,10 +134,10 @@ def interrupted(*given):
     if seen:
         return begins(*given)
     seen.append(sys._getframe(3).f_locals["watch"].capture)
-    print("hooks", len(seen[0]._handles) > 0)
+    print("hooks", len(seen[0]._hooks) > 0)
     raise KeyboardInterrupt
 RetainedGraphs.begins = interrupted
-atexit.register(lambda: print("left", len(seen[0]._handles)))
+atexit.register(lambda: print("left", len(seen[0]._hooks)))
 sys.argv = ["inspect", "-o", "out/", "script.py"]
 run()
 """

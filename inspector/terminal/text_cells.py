@@ -24,7 +24,7 @@ STRONG = "bold"
 _GAP, _NARROW_GAP = 3, 2
 _MOST_LETTERS = 6
 _EQUALS = " = "
-_SHORT_LABEL, _LEAST_LABEL = 12, 12
+_SHORT_LABEL, _LEAST_LABEL = 12, 6
 """Width of a label whose value is too wide, and the minimum."""
 _RIGHT_TO_LEFT = ("R", "AL", "AN")
 _LEFT_TO_RIGHT_MARK = "\u200e"
@@ -188,9 +188,9 @@ def _with_short_label(cell: Text, width: int) -> Text:
     label, equals, content = cell.plain.rpartition(_EQUALS)
     if cell.cell_len <= width or not equals:
         return cell
-    for end in filter(None, (len(content), _needed(content))):
+    for end, least in ((len(content), _SHORT_LABEL), (_needed(content), _LEAST_LABEL)):
         room = width - cell_len(equals + content[:end])
-        if room >= min(cell_len(label), _LEAST_LABEL):
+        if end and room >= min(cell_len(label), least):
             return Text.assemble(_short_label(label, room), cell[len(label) : len(label) + len(equals) + end])
     return Text.assemble(_short_label(label, _SHORT_LABEL), cell[len(label) :])
 

@@ -284,6 +284,10 @@ class HooksByKey:
                 REGISTRAR.turn_off(error)
         self._handles += _register(nodes, before, after)
 
+    def __len__(self) -> int:
+        """The number of hooks that were not removed."""
+        return sum(len(dictionaries) for _, dictionaries in self._added) + len(self._handles)
+
     def remove(self) -> None:
         """Remove the hooks."""
         while self._added:
