@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -83,3 +84,17 @@ def test_every_signal_is_handled_once_and_after_the_work(alarm: list[int]) -> No
 def test_ctrl_c_is_not_deferred() -> None:
     with pytest.raises(KeyboardInterrupt), signals_deferred():
         signal.raise_signal(signal.SIGINT)
+
+
+def test_an_event_loop_handles_a_deferred_signal_once() -> None:
+    handled: list[int] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, handled.append, 1)
+        with signals_deferred():
+            signal.raise_signal(signal.SIGUSR1)
+        handle_deferred()
+        await asyncio.sleep(0.01)
+
+    asyncio.run(main())
+    assert handled == [1]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -40,7 +41,8 @@ def handle_deferred() -> None:
         return
     with contextlib.ExitStack() as calls:  # all are called, also if one raises
         for number in reversed(_arrived):
-            calls.callback(signal.raise_signal, number)
+            if callable(handler := signal.getsignal(number)):  # a second signal would wake an event loop twice
+                calls.callback(handler, number, sys._getframe())
         _arrived.clear()
 
 
