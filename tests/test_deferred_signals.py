@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -78,6 +79,24 @@ def test_every_signal_is_handled_once_and_after_the_work(alarm: list[int]) -> No
         assert (alarm, users) == ([signal.SIGALRM], [signal.SIGUSR1])
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+def test_an_event_loop_is_told_of_a_signal_once() -> None:
+    """asyncio reads the numbers of signals from the socket that the signal writes to, whatever the handler is."""
+    seen: list[int] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGUSR1, seen.append, 1)
+        with signals_deferred():
+            signal.raise_signal(signal.SIGUSR1)
+        handle_deferred()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        loop.remove_signal_handler(signal.SIGUSR1)
+
+    asyncio.run(main())
+    assert seen == [1]
 
 
 def test_ctrl_c_is_not_deferred() -> None:

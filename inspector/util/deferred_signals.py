@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -40,7 +41,9 @@ def handle_deferred() -> None:
         return
     with contextlib.ExitStack() as calls:  # all are called, also if one raises
         for number in reversed(_arrived):
-            calls.callback(signal.raise_signal, number)
+            handler = signal.getsignal(number)
+            if callable(handler):  # the signal is not raised again: it has written to the fd of set_wakeup_fd
+                calls.callback(handler, number, sys._getframe(1))
         _arrived.clear()
 
 
