@@ -460,11 +460,10 @@ def _with_options_after_report(parameters: dict[str, Any]) -> dict[str, Any]:
     if report in (*_SUBCOMMANDS, *_LAUNCHERS) or _saved_report(report) is None:
         return parameters
     before = sys.argv[1 : len(sys.argv) - len(rest) - 1]
-    parameters = _parameters([*before[: -1 if before[-1:] == ["--"] else None], *rest, "--", report])
-    others = [argument for argument in parameters["arguments"] if argument not in ("--", report)]
-    if others:
-        _complain(f"unexpected argument {others[0]!r}: a saved report is drawn on its own")
-    return parameters
+    parameters = _parameters([*before[: -1 if before[-1:] == ["--"] else None], *rest])
+    if parameters["arguments"]:
+        _complain(f"unexpected argument {parameters['arguments'][0]!r}: a saved report is drawn on its own")
+    return parameters | {"arguments": (report,)}
 
 
 _READS_ARGUMENTS = re.compile(rb"\b(argv|argparse|parse_args|click|typer|fire|absl|getopt|docopt|hydra|tyro)\b")

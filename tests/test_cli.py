@@ -437,6 +437,9 @@ def test_options_after_a_saved_report_are_ours(inspect_script):
         (["more.json"], "unexpected argument 'more.json': a saved report is drawn on its own"),
         (["--theme", "blue"], "'blue' is not one of"),
         (["--styles", "circuit"], "No such option"),
+        (["-o"], "requires an argument"),
+        (["--", "-o"], "unexpected argument '-o'"),
+        ([f"{OUTPUT}/report.json"], "unexpected argument"),
     ],
 )
 def test_what_else_follows_a_saved_report_is_told(rest, told, inspect_script):

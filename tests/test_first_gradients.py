@@ -192,6 +192,52 @@ def test_the_first_step_is_that_of_the_first_gradient_that_is_not_zero() -> None
     assert first.after(10, ["a", "b", "c", "d"]) == {}
 
 
+def test_a_name_that_several_have_came_later_only_if_all_did() -> None:
+    first = FirstGradients()
+    norms = torch.tensor([[1.0, 0.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 0.0, 1.0], [1.0] * 3 + [0.0, 1.0]])
+    first.update(Block([1, 7, 9], [1, 7, 9], [{}] * 3, norms, torch.ones_like(norms, dtype=torch.bool), []))
+    assert first.after(3, ["a", "a", "b", "c", "c"]) == {"b": 7}, "one a had one earlier, one c never had one"
+    assert first.after(3, ["x", "a", "a", "y", "z"]) == {"a": 7, "z": 7}
+
+
+def test_models_of_one_name_that_are_trained_in_turn() -> None:
+    """The first one's unused head is a fault, although a later one's is used."""
+
+    def train(late: bool) -> None:
+        net = Net()
+        optimizer = sgd(net)
+        for _ in range(8):
+            optimizer.zero_grad()
+            net.loss(late).backward()
+            optimizer.step()
+
+    with inspector.watch(budget=1) as flight:
+        train(False)
+        train(True)
+    report = flight.report()
+    assert [finding.rule for finding in report.findings if finding.severity != "note"] == ["unreachable-parameter"]
+    assert report.timeline is not None and "first_gradients" not in report.timeline
+
+
+def test_a_step_that_computes_many_losses_has_had_the_gradients_of_the_first() -> None:
+    """Its last call was not recorded, so the gradients that it used are unknown."""
+    net = Net()
+    optimizer = torch.optim.LBFGS([*net.trunk.parameters(), *net.head.parameters()], lr=0.1, max_iter=6)
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        found = net.loss(False)
+        found.backward()
+        return found
+
+    with inspector.watch(budget=1) as flight:
+        for _ in range(4):
+            optimizer.step(loss)
+    timeline = flight.report().timeline
+    assert timeline is not None and timeline["steps"] > 1
+    assert "first_gradients" not in timeline
+
+
 def test_the_terminal_withdraws_what_it_said_of_the_first_steps(inspect_script: ScriptRunner) -> None:
     code = """
     import torch

@@ -41,8 +41,9 @@ def handle_deferred() -> None:
         return
     with contextlib.ExitStack() as calls:  # all are called, also if one raises
         for number in reversed(_arrived):
-            if callable(handler := signal.getsignal(number)):  # a second signal would wake an event loop twice
-                calls.callback(handler, number, sys._getframe())
+            handler = signal.getsignal(number)
+            if callable(handler):  # the signal is not raised again: it has written to the fd of set_wakeup_fd
+                calls.callback(handler, number, sys._getframe(1))
         _arrived.clear()
 
 

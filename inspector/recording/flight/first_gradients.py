@@ -26,6 +26,12 @@ class FirstGradients:
             self._steps = torch.where(new, first, self._steps)
 
     def after(self, step: int, names: Sequence[str]) -> dict[str, int]:
-        """The parameters whose first one came after a step, by name, with its step."""
-        pairs = zip(names, self._steps.tolist(), strict=False)
-        return {name: first for name, first in pairs if first > step}
+        """The parameters whose first one came after a step, by name, with its step. Where several have one name,
+        as in models that are trained in turn, this must hold for all of them."""
+        pairs = list(zip(names, self._steps.tolist(), strict=False))
+        others = {name for name, first in pairs if first <= step}
+        found: dict[str, int] = {}
+        for name, first in pairs:
+            if name not in others:
+                found[name] = min(first, found.get(name, first))
+        return found

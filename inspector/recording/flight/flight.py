@@ -549,7 +549,9 @@ class Flight:
             "triggers": triggers,
         }
         if first := self._store.first.after(log.full, self._followed.norms.names):
-            found["first_gradients"] = first
+            had = self._watched.with_gradient()  # also in a step whose last call was not recorded
+            if later := {name: step for name, step in first.items() if name not in had}:
+                found["first_gradients"] = later
         if not ended:
             found["so_far"] = True
         if log.is_over:

@@ -56,6 +56,27 @@ class WatchedRun:
         """The names of the leaves of the recorded calls, by the ids of the tensors."""
         return {id(tensor): name for tensor, name, _ in self._session.leaves()}
 
+    def grads_after(self, call: BackwardCall) -> dict[str, float]:
+        """The norms of the grads after a call, by name: also of leaves in modules that no variable holds, if they
+        are in its graph."""
+        norms: dict[str, float] = {}
+        for leaf in self.inventory.leaves:
+            for row in leaf["calls"]:
+                if row["backward_call"] == call.index and row["tensor"] is not None:
+                    norm = value_norm(call.graph[row["tensor"]]["after"]["grad"])
+                    norms |= {} if norm is None else {leaf["name"]: norm}
+        for parameter in self.inventory.parameters:
+            for item in parameter["calls"]:
+                if item["backward_call"] == call.index and (known := _number(item["after"])) is not None:
+                    norms[parameter["name"]] = known
+        return norms
+
+    def with_gradient(self) -> set[str]:
+        """The names of the leaves in optimizers whose grad was not zero after some recorded call."""
+        held = {leaf["name"] for leaf in self.inventory.leaves if leaf["optimizers"]}
+        norms = (pair for call in self.calls for pair in self.grads_after(call).items())
+        return {name for name, norm in norms if norm and name in held}
+
     def optimizer_names(self) -> list[str]:
         """The names of the optimizers that there are now, by number."""
         rows = self._session.inventory.optimizers
@@ -128,7 +149,7 @@ class WatchedSteps:
         call = self._calls.get(index)
         if call is None:
             return None
-        scale, norms = call.setting.scale or 1.0, self._grads_after(call)
+        scale, norms = call.setting.scale or 1.0, self._run.grads_after(call)
         groups = [] if optimizer is None else self._run.inventory.optimizers[optimizer]["groups"]
         held = {name for group in groups for name in group["parameters"]}
         positions = [
@@ -138,21 +159,6 @@ class WatchedSteps:
         ]
         values = torch.tensor([norms[self._names[position]] for position in positions], dtype=torch.float64)
         return StepNorms(((tuple(positions), values / scale),)) if positions else None
-
-    def _grads_after(self, call: BackwardCall) -> dict[str, float]:
-        """The norms of the grads after a call, by name: also of leaves in modules that no variable holds, if they
-        are in its graph."""
-        norms: dict[str, float] = {}
-        for leaf in self._run.inventory.leaves:
-            for row in leaf["calls"]:
-                if row["backward_call"] == call.index and row["tensor"] is not None:
-                    norm = value_norm(call.graph[row["tensor"]]["after"]["grad"])
-                    norms |= {} if norm is None else {leaf["name"]: norm}
-        for parameter in self._run.inventory.parameters:
-            for item in parameter["calls"]:
-                if item["backward_call"] == call.index and (known := _number(item["after"])) is not None:
-                    norms[parameter["name"]] = known
-        return norms
 
 
 def _number(value: Value) -> float | None:
