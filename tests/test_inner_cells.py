@@ -133,3 +133,19 @@ def test_a_state_that_was_written_before_its_cell_ran_has_its_values() -> None:
         cell(given, state).sum().backward()
     graph = recording.calls[0].graph
     assert not [row["name"] for _, row in graph.functions() if is_unknown(row["before"]["data"])]
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_where_hooks_pack_what_is_saved_a_dispatch_mode_sees_the_values(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, plainly = counted(monkeypatch), rows(kind, plain)
+    with torch.autograd.graph.save_on_cpu():
+        packed = rows(kind, plain)
+    with torch.autograd.graph.saved_tensors_hooks(torch.clone, lambda tensor: tensor):
+        copied = rows(kind, plain)
+    assert answers == [True, True] + [False] * 4
+    for found in (packed, copied):
+        assert [name for name, _, _ in found] == [name for name, _, _ in plainly]
+        unknown = {name for name, before, _ in found if is_unknown(before["data"])}
+        assert unknown <= {"SigmoidBackward0", "TanhBackward0", "ReluBackward0"}  # only these save their results

@@ -20,7 +20,7 @@ from inspector.torch_api.modules import MODULE_DICTIONARIES
 from inspector.torch_api.nodes import OUTPUT_METADATA, SEQUENCE_NUMBERS
 from inspector.torch_api.process_group import DEFAULT_GROUP
 from inspector.torch_api.reentrant import CHECKPOINT
-from inspector.torch_api.saved_tensors import ATTRIBUTES, SAVED_TENSORS, WRAPPERS
+from inspector.torch_api.saved_tensors import ATTRIBUTES, DEFAULT_HOOKS, SAVED_TENSORS, WRAPPERS
 from inspector.torch_api.sharding import SHARDED_PARAMETERS
 from inspector.torch_api.tensors import (
     BATCHED_GRADIENTS,
@@ -43,6 +43,7 @@ CAPABILITIES: tuple[Capability[Any], ...] = (
     ATTRIBUTES,
     SAVED_TENSORS,
     WRAPPERS,
+    DEFAULT_HOOKS,
     VERSIONS,
     VIEWS,
     STORAGE_IDENTITY,

@@ -187,6 +187,27 @@ WRAPPERS = Capability(
 )
 
 
+def _find_default_hooks() -> Callable[[bool], Any]:
+    top: Callable[[bool], Any] = torch._C._autograd._top_saved_tensors_default_hooks
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: tensor, lambda packed: packed):
+        if top(True) is None:
+            raise TypeError("the hooks in force are not shown")
+    return top
+
+
+DEFAULT_HOOKS = Capability(
+    "hooks in force on saved tensors",
+    "the values inside small recurrent cells are unknown where the script uses saved-tensor hooks",
+    _find_default_hooks,
+)
+
+
+def are_saved_as_they_are() -> bool:
+    """Whether no hook packs the tensors that Nodes save now, as far as torch shows it."""
+    top = DEFAULT_HOOKS.parts
+    return top is None or top(True) is None
+
+
 def _find_values() -> Callable[[Any, str], Any]:
     leaf, node = _example()
     if getattr(node, _SAVED + "self") is not leaf:

@@ -86,7 +86,14 @@ class RiskyNodes:
     """The Nodes to look at. graphs: of recorded calls; the same Nodes are expected in the calls that follow."""
 
     def __init__(self, graphs: Iterable[Graph]) -> None:
-        found = {(risky.root, risky.path, risky.name): risky for graph in graphs for risky in _risky(graph)}
+        found: dict[tuple[int, tuple[int, ...], str], _Risky] = {}
+        tame = set()
+        for risky, is_tame in (pair for graph in graphs for pair in _risky(graph)):
+            key = risky.root, risky.path, risky.name
+            if is_tame:
+                tame.add(key)
+            elif is_tame is False or key not in tame:
+                found.setdefault(key, risky)
         self._nodes = list(found.values())[:_MOST_RISKY]
         self._alarmed: list[_Risky] = []
 
@@ -109,8 +116,8 @@ class RiskyNodes:
         self._nodes = [risky for risky in self._nodes if risky.alarms < _MOST_ALARMS]
 
 
-def _risky(graph: Graph) -> Iterable[_Risky]:
-    """The Nodes of a graph that can have an infinite derivative, nearest to a root first."""
+def _risky(graph: Graph) -> Iterable[tuple[_Risky, bool | None]]:
+    """The Nodes of a graph that can have an infinite derivative, nearest to a root first, with `_is_tame`."""
     functions = dict(graph.functions())
     if len(functions) > MOST_NODES:
         return
@@ -130,15 +137,20 @@ def _risky(graph: Graph) -> Iterable[_Risky]:
         seen.add(node)
         row = functions[node]
         risk = _RISKS.get(op_of(row["name"]))
-        if risk is not None and not _is_tame(row):
-            yield _Risky(number, path, row["name"], *risk)
+        if risk is not None:
+            yield _Risky(number, path, row["name"], *risk), _is_tame(row)
         waiting += [(number, (*path, slot), target) for slot, target in sorted(slots.get(node, ()))]
 
 
-def _is_tame(row: FunctionRow) -> bool:
-    """Whether this is a power whose derivative is finite at 0."""
+def _is_tame(row: FunctionRow) -> bool | None:
+    """Whether this is a power whose derivative is finite at 0; None if its exponent is unknown, as in a light
+    recording."""
+    if op_of(row["name"]) != "pow.Tensor_Scalar":
+        return False
     exponent = row["attributes"].get("exponent")
-    return isinstance(exponent, (int, float)) and (exponent >= 1 or exponent == 0 or math.isnan(exponent))
+    if not isinstance(exponent, (int, float)):
+        return None
+    return exponent >= 1 or exponent == 0 or math.isnan(exponent)
 
 
 def _is_at_risk(risky: _Risky, roots: list[AutogradNode]) -> bool:

@@ -13,7 +13,7 @@ import torch
 
 from inspector.graph.node_names import op_of
 from inspector.tensor_stats.plain_tensor import ORDINARY
-from inspector.torch_api.saved_tensors import saved_by
+from inspector.torch_api.saved_tensors import are_saved_as_they_are, saved_by
 from inspector.tracing.walk import AutogradNode
 
 _MOST_PRODUCTS = 1 << 21
@@ -43,7 +43,7 @@ class _Cell(NamedTuple):
 
 def can_compute(arguments: tuple[Any, ...]) -> bool:
     """Whether a call of a cell with these arguments creates the usual Nodes, and is small."""
-    if len(arguments) != 6 or torch.is_autocast_enabled("cpu"):
+    if len(arguments) != 6 or torch.is_autocast_enabled("cpu") or not are_saved_as_they_are():
         return False
     tensors = _tensors(arguments)
     if not all(type(item) in ORDINARY and item.is_cpu and item.layout is torch.strided for item in tensors):
