@@ -163,7 +163,7 @@ def test_broken_pipe(tmp_path):
 
 def test_interrupt_while_waiting_for_threads(tmp_path):
     (tmp_path / "script.py").write_text(
-        "import linecache, os, signal, sys, threading\n"
+        "import linecache, os, signal, sys, threading, time\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it\n"
         "def main_waits():\n"
         "    frame = sys._current_frames()[threading.main_thread().ident]\n"
@@ -173,6 +173,7 @@ def test_interrupt_while_waiting_for_threads(tmp_path):
         "    return frame.f_code is threading._shutdown.__code__ and waits\n"
         "def interrupt():\n"
         "    while not main_waits():\n        pass\n"
+        "    time.sleep(0.3)  # a signal just before main blocks would be handled only after it\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    threading.Event().wait()\n"
         "threading.Thread(target=interrupt).start()\n"
