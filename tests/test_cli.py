@@ -432,7 +432,7 @@ def test_options_after_a_saved_report_are_ours(inspect_script):
 
 
 @pytest.mark.parametrize(
-    ("rest", "told"),
+    ("rest", "message"),
     [
         (["more.json"], "unexpected argument 'more.json': a saved report is drawn on its own"),
         (["--theme", "blue"], "'blue' is not one of"),
@@ -442,10 +442,10 @@ def test_options_after_a_saved_report_are_ours(inspect_script):
         ([f"{OUTPUT}/report.json"], "unexpected argument"),
     ],
 )
-def test_what_else_follows_a_saved_report_is_told(rest, told, inspect_script):
+def test_an_unexpected_word_after_a_saved_report_is_an_error(rest, message, inspect_script):
     inspect_script(SQUARE)
     ran = inspect_script.command(f"{OUTPUT}/report.json", *rest)
-    assert ran.status == 2 and ran.stdout == "" and told in ran.stderr
+    assert ran.status == 2 and ran.stdout == "" and message in ran.stderr
 
 
 def test_a_saved_report_without_the_call_asked_for(inspect_script):

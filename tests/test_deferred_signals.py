@@ -81,7 +81,7 @@ def test_every_signal_is_handled_once_and_after_the_work(alarm: list[int]) -> No
         signal.signal(signal.SIGUSR1, before)
 
 
-def test_an_event_loop_is_told_of_a_signal_once() -> None:
+def test_an_event_loop_handles_a_signal_once() -> None:
     """asyncio reads the numbers of signals from the socket that the signal writes to, whatever the handler is."""
     seen: list[int] = []
 

@@ -122,7 +122,7 @@ def an_optimizer_that_is_made_later(net: Net) -> Losses:
         an_optimizer_that_is_made_later,
     ],
 )
-def test_what_trains_later_raises_no_alarm(losses: Callable[[Net], Losses]) -> None:
+def test_parameters_that_train_later_give_no_finding(losses: Callable[[Net], Losses]) -> None:
     first, _ = said(losses, steps=LATE - 1)
     assert first, "without the later steps, it is one"
     found, noted = said(losses)
@@ -156,7 +156,7 @@ def test_a_warm_up_that_begins_at_zero() -> None:
     assert said(losses)[0] == []
 
 
-def test_only_what_trains_later_is_left_out() -> None:
+def test_a_finding_loses_only_the_parameters_that_train_later() -> None:
     def losses(net: Net) -> Losses:
         net.unused = nn.Linear(2, 1)
         optimizer = sgd(net)
@@ -168,7 +168,7 @@ def test_only_what_trains_later_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("zeros", [False, True])
-def test_what_never_trains_is_told_still(zeros: bool) -> None:
+def test_what_never_trains_is_still_reported(zeros: bool) -> None:
     def losses(net: Net) -> Losses:
         optimizer = sgd(net)
         for _ in itertools.count(1):
@@ -219,7 +219,7 @@ def test_models_of_one_name_that_are_trained_in_turn() -> None:
     assert report.timeline is not None and "first_gradients" not in report.timeline
 
 
-def test_a_step_that_computes_many_losses_has_had_the_gradients_of_the_first() -> None:
+def test_a_step_with_several_backward_calls_has_the_gradients_of_the_first() -> None:
     """Its last call was not recorded, so the gradients that it used are unknown."""
     net = Net()
     optimizer = torch.optim.LBFGS([*net.trunk.parameters(), *net.head.parameters()], lr=0.1, max_iter=6)
@@ -252,6 +252,6 @@ def test_the_terminal_withdraws_what_it_said_of_the_first_steps(inspect_script: 
     """
     ran = inspect_script(code, options=("-f", "json", "--budget", "100%"))
     said = " ".join(ran.stderr.split())
-    assert said.count("never got a gradient") == 2, "told, and withdrawn"
+    assert said.count("never got a gradient") == 2, "reported, then withdrawn"
     assert "never got a gradient; step 7 is the first that uses their gradients" in said
     assert ran.report["findings"] == []

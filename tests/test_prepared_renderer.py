@@ -179,7 +179,7 @@ def test_after_ctrl_c_it_is_asked_nothing_else(tmp_path):
 def test_it_is_not_asked_in_another_thread(tmp_path):
     code = DERIVES + """
         import threading
-        prepared._connected = lambda: print("asked")  # and returns None, as where nobody listens
+        prepared._connected = lambda: print("asked")  # returns None: there is no such process
         graph = bare()
         thread = threading.Thread(target=prepared.derive, args=(graph,))
         thread.start()

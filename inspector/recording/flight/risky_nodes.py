@@ -87,12 +87,12 @@ class RiskyNodes:
 
     def __init__(self, graphs: Iterable[Graph]) -> None:
         found: dict[tuple[int, tuple[int, ...], str], _Risky] = {}
-        tame = set()
-        for risky, is_tame in (pair for graph in graphs for pair in _risky(graph)):
+        finite = set()
+        for risky, is_finite in (pair for graph in graphs for pair in _risky(graph)):
             key = risky.root, risky.path, risky.name
-            if is_tame:
-                tame.add(key)
-            elif is_tame is False or key not in tame:
+            if is_finite:
+                finite.add(key)
+            elif is_finite is False or key not in finite:
                 found.setdefault(key, risky)
         self._nodes = list(found.values())[:_MOST_RISKY]
         self._alarmed: list[_Risky] = []
@@ -117,7 +117,7 @@ class RiskyNodes:
 
 
 def _risky(graph: Graph) -> Iterable[tuple[_Risky, bool | None]]:
-    """The Nodes of a graph that can have an infinite derivative, nearest to a root first, with `_is_tame`."""
+    """The Nodes of a graph that can have an infinite derivative, nearest to a root first, with `_is_finite_at_zero`."""
     functions = dict(graph.functions())
     if len(functions) > MOST_NODES:
         return
@@ -138,11 +138,11 @@ def _risky(graph: Graph) -> Iterable[tuple[_Risky, bool | None]]:
         row = functions[node]
         risk = _RISKS.get(op_of(row["name"]))
         if risk is not None:
-            yield _Risky(number, path, row["name"], *risk), _is_tame(row)
+            yield _Risky(number, path, row["name"], *risk), _is_finite_at_zero(row)
         waiting += [(number, (*path, slot), target) for slot, target in sorted(slots.get(node, ()))]
 
 
-def _is_tame(row: FunctionRow) -> bool | None:
+def _is_finite_at_zero(row: FunctionRow) -> bool | None:
     """Whether this is a power whose derivative is finite at 0; None if its exponent is unknown, as in a light
     recording."""
     if op_of(row["name"]) != "pow.Tensor_Scalar":
