@@ -117,7 +117,8 @@ class RiskyNodes:
 
 
 def _risky(graph: Graph) -> Iterable[tuple[_Risky, bool | None]]:
-    """The Nodes of a graph that can have an infinite derivative, nearest to a root first, with `_is_finite_at_zero`."""
+    """The Nodes of a graph whose derivative can be infinite, nearest to a root first, and `_is_finite_at_zero`
+    of each."""
     functions = dict(graph.functions())
     if len(functions) > MOST_NODES:
         return
